@@ -1,0 +1,1 @@
+"""The only I/O: exchange, recordings, journal, database."""

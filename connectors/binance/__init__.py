@@ -1,0 +1,1 @@
+"""Binance: wire formats and, later, connections."""

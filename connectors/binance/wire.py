@@ -1,0 +1,271 @@
+"""Binance payloads to domain events: parsed once, here, and nowhere else.
+
+Unknown fields are ignored, because the exchange adds some every year; wrong types and
+malformed numbers are errors. Source: Binance USD-M "Websocket Market Streams", and the
+REST order book for snapshots.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+
+import msgspec
+
+from flows.domain.errors import MalformedFrame
+from flows.domain.event import (
+    BookTicker,
+    ClockTick,
+    Command,
+    DepthDelta,
+    DepthSnapshot,
+    Event,
+    Levels,
+    MarketTrade,
+    OtherFrame,
+    VenueStatus,
+    Verb,
+)
+from flows.domain.frame import RawFrame
+from flows.domain.market import market_of
+from flows.domain.units import decimals_of, scaled
+
+_KNOWN_UNUSED = (
+    "24hrMiniTicker",
+    "24hrTicker",
+    "arr",
+    "assetIndex",
+    "compositeIndex",
+    "continuousKline_",
+    "contractInfo",
+    "depth10",
+    "depth20",
+    "depth5",
+    "forceOrder",
+    "kline_",
+    "markPrice",
+    "miniTicker",
+    "rpiDepth",
+    "ticker",
+    "tradingSession",
+)
+"""Beginnings of stream kinds that are known and not needed here."""
+
+
+class _Depth(msgspec.Struct, gc=False):
+    s: str
+    U: int
+    u: int
+    b: Levels
+    a: Levels
+    pu: int | None = None
+    st: int | None = None
+
+
+class _Snapshot(msgspec.Struct, gc=False):
+    lastUpdateId: int  # noqa: N815 - the exchange's own name
+    bids: Levels
+    asks: Levels
+
+
+class _BookTicker(msgspec.Struct, gc=False):
+    s: str
+    u: int
+    b: str
+    B: str
+    a: str
+    A: str
+
+
+class _Trade(msgspec.Struct, gc=False):
+    s: str
+    t: int
+    T: int
+    p: str
+    q: str
+    m: bool
+
+
+class _AggregateTrade(msgspec.Struct, gc=False):
+    s: str
+    a: int
+    T: int
+    p: str
+    q: str
+    m: bool
+
+
+class _Clock(msgspec.Struct, gc=False):
+    skew_ms: int | None = None
+
+
+class _Command(msgspec.Struct, gc=False):
+    verb: Verb
+    reason: str = ""
+    operator: str = ""
+    rebase_peak: bool = False
+
+
+class _VenueStatus(msgspec.Struct, gc=False):
+    is_reconciled: bool
+    rate_limited_until_ns: int = 0
+
+
+_depth = msgspec.json.Decoder(_Depth)
+_snapshot = msgspec.json.Decoder(_Snapshot)
+_book_ticker = msgspec.json.Decoder(_BookTicker)
+_trade = msgspec.json.Decoder(_Trade)
+_aggregate_trade = msgspec.json.Decoder(_AggregateTrade)
+_clock = msgspec.json.Decoder(_Clock)
+_command = msgspec.json.Decoder(_Command)
+_venue_status = msgspec.json.Decoder(_VenueStatus)
+
+
+def decode(frame: RawFrame) -> Event:
+    """The event in a raw frame.
+
+    Raises MalformedFrame, with the frame's place, where the payload is not what its
+    stream promises.
+    """
+    symbol, parse = _route(frame.stream)
+    try:
+        return parse(frame, symbol)
+    except (msgspec.DecodeError, ValueError) as error:
+        msg = f"{frame.place}: malformed {frame.stream} frame: {error}"
+        raise MalformedFrame(msg) from error
+
+
+_Parser = Callable[[RawFrame, str], Event]
+
+
+@lru_cache(maxsize=8_192)
+def _route(stream: str) -> tuple[str, _Parser]:
+    """A stream's symbol (empty where the payload names it) and its parser."""
+    if stream.startswith("!"):
+        symbol, kind = "", stream[1:]
+    else:
+        symbol, _, kind = stream.partition("@")
+    parser = _PARSERS.get(kind.partition("@")[0])
+    return symbol.upper(), parser or _parse_other
+
+
+def _parse_depth(frame: RawFrame, symbol: str) -> DepthDelta:
+    wire = _depth.decode(frame.payload)
+    return DepthDelta(
+        _agreed(symbol, wire.s),
+        frame.received_ns,
+        market_of(wire.s, family=wire.st, previous_id=wire.pu),
+        wire.U,
+        wire.u,
+        wire.pu,
+        wire.b,
+        wire.a,
+        frame.stream,
+    )
+
+
+def _parse_snapshot(frame: RawFrame, symbol: str) -> DepthSnapshot:
+    wire = _snapshot.decode(frame.payload)
+    return DepthSnapshot(
+        symbol, frame.received_ns, wire.lastUpdateId, wire.bids, wire.asks
+    )
+
+
+def _parse_book_ticker(frame: RawFrame, symbol: str) -> BookTicker:
+    wire = _book_ticker.decode(frame.payload)
+    _check_numbers(wire.b, wire.B, wire.a, wire.A)
+    return BookTicker(
+        _agreed(symbol, wire.s),
+        frame.received_ns,
+        wire.u,
+        wire.b,
+        wire.B,
+        wire.a,
+        wire.A,
+    )
+
+
+def _parse_trade(frame: RawFrame, symbol: str) -> MarketTrade:
+    wire = _trade.decode(frame.payload)
+    return _market_trade(frame, symbol, wire, wire.t, is_aggregate=False)
+
+
+def _parse_aggregate_trade(frame: RawFrame, symbol: str) -> MarketTrade:
+    wire = _aggregate_trade.decode(frame.payload)
+    return _market_trade(frame, symbol, wire, wire.a, is_aggregate=True)
+
+
+def _market_trade(
+    frame: RawFrame,
+    symbol: str,
+    wire: _Trade | _AggregateTrade,
+    trade_id: int,
+    *,
+    is_aggregate: bool,
+) -> MarketTrade:
+    _check_numbers(wire.p, wire.q)
+    return MarketTrade(
+        _agreed(symbol, wire.s),
+        frame.received_ns,
+        wire.T,
+        trade_id,
+        wire.p,
+        wire.q,
+        wire.m,
+        is_aggregate,
+    )
+
+
+def _parse_clock(frame: RawFrame, _symbol: str) -> ClockTick:
+    return ClockTick(frame.received_ns, _clock.decode(frame.payload).skew_ms)
+
+
+def _parse_command(frame: RawFrame, _symbol: str) -> Command:
+    wire = _command.decode(frame.payload)
+    return Command(
+        frame.received_ns, wire.verb, wire.reason, wire.operator, wire.rebase_peak
+    )
+
+
+def _parse_report(frame: RawFrame, _symbol: str) -> VenueStatus:
+    wire = _venue_status.decode(frame.payload)
+    return VenueStatus(
+        frame.received_ns, wire.is_reconciled, wire.rate_limited_until_ns
+    )
+
+
+def _parse_other(frame: RawFrame, symbol: str) -> OtherFrame:
+    kind = frame.stream.partition("@")[2] or frame.stream
+    is_known = kind.lstrip("!").startswith(_KNOWN_UNUSED)
+    return OtherFrame(symbol, frame.received_ns, kind, is_known)
+
+
+_PARSERS: dict[str, _Parser] = {
+    "aggTrade": _parse_aggregate_trade,
+    "bookTicker": _parse_book_ticker,
+    "clock": _parse_clock,
+    "command": _parse_command,
+    "depth": _parse_depth,
+    "report": _parse_report,
+    "snapshot": _parse_snapshot,
+    "trade": _parse_trade,
+}
+
+
+def _agreed(stream_symbol: str, payload_symbol: str) -> str:
+    """The symbol of a frame whose stream name and payload must not differ."""
+    if stream_symbol == payload_symbol or not stream_symbol:
+        return payload_symbol
+    if stream_symbol == payload_symbol.upper():
+        return stream_symbol
+    msg = f"expected symbol {stream_symbol}, was {payload_symbol}"
+    raise ValueError(msg)
+
+
+@lru_cache(maxsize=65_536)
+def _check_number(text: str) -> None:
+    """Raise ValueError where `text` is no plain unsigned decimal."""
+    scaled(text, decimals_of(text))
+
+
+def _check_numbers(*texts: str) -> None:
+    for text in texts:
+        _check_number(text)

@@ -1,0 +1,1 @@
+"""The loopback exchange and the synthetic market that feeds it."""

@@ -1,0 +1,211 @@
+"""The journal: an append-only SQLite file of everything that was decided and done."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
+
+from flows.domain.errors import JournalConflict, StoreError
+from flows.domain.fault import Fault
+from flows.domain.run import JournalEntry
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS events (
+    run_id TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    received_ns INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    symbol TEXT NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY (run_id, sequence)
+) WITHOUT ROWID
+"""
+_INSERT = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)"
+_SELECT = """
+SELECT run_id, sequence, received_ns, kind, symbol, body FROM events
+WHERE run_id = ? AND sequence BETWEEN ? AND ? ORDER BY sequence
+"""
+_LAST = "SELECT max(sequence) FROM events WHERE run_id = ?"
+
+_encode = msgspec.json.Encoder().encode
+
+
+class JournalRow(msgspec.Struct, frozen=True):
+    """One journal entry as stored."""
+
+    run_id: str
+    sequence: int
+    received_ns: int
+    kind: str
+    symbol: str
+    body: bytes
+    """The fact as JSON."""
+
+
+def to_row(run_id: str, entry: JournalEntry) -> JournalRow:
+    """The stored form of an entry; the same entry always gives the same bytes."""
+    fact = entry.fact
+    kind = str(fact.__struct_config__.tag)
+    return JournalRow(
+        run_id, entry.sequence, fact.received_ns, kind, fact.symbol, _encode(fact)
+    )
+
+
+class _Connection:
+    """A SQLite connection whose errors say which file they come from."""
+
+    def __init__(self, path: Path, uri: str) -> None:
+        self.path = path
+        with self.errors():
+            self.sql = sqlite3.connect(
+                uri, uri=True, isolation_level=None, check_same_thread=False
+            )
+
+    @contextmanager
+    def errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            msg = f"{self.path}: the journal failed: {error}"
+            raise StoreError(msg) from error
+
+
+class Journal:
+    """Writes one process's journal; each writing process has a file of its own.
+
+    A batch is committed whole or not at all. `is_durable` decides whether a commit
+    survives a power cut (`synchronous=FULL`) or only the end of the process.
+    """
+
+    def __init__(self, path: Path, run_id: str, *, is_durable: bool = False) -> None:
+        self._run_id = run_id
+        self._connection = _Connection(path, f"{path.absolute().as_uri()}?mode=rwc")
+        with self._connection.errors():
+            sql = self._connection.sql
+            sql.execute("PRAGMA journal_mode = WAL")
+            sql.execute(f"PRAGMA synchronous = {'FULL' if is_durable else 'NORMAL'}")
+            sql.execute(_SCHEMA)
+            self._last = _last_sequence(sql, run_id)
+
+    def append(self, entries: Sequence[JournalEntry]) -> None:
+        """Commit entries; those held already must be equal, and are left alone.
+
+        Raises JournalConflict where a sequence is held with other content, and
+        StoreError where the file cannot be written.
+        """
+        rows = [to_row(self._run_id, entry) for entry in entries]
+        held = [row for row in rows if row.sequence <= self._last]
+        self._compare(held)
+        fresh = rows[len(held) :]
+        if not fresh:
+            return
+        with self._connection.errors():
+            sql = self._connection.sql
+            sql.execute("BEGIN IMMEDIATE")
+            try:
+                sql.executemany(_INSERT, [msgspec.structs.astuple(r) for r in fresh])
+                sql.execute("COMMIT")
+            except sqlite3.Error:
+                if sql.in_transaction:
+                    sql.execute("ROLLBACK")
+                raise
+        self._last = fresh[-1].sequence
+
+    def close(self) -> None:
+        """Fold the write-ahead log into the file and close it."""
+        with self._connection.errors():
+            self._connection.sql.close()
+
+    def _compare(self, held: Sequence[JournalRow]) -> None:
+        if not held:
+            return
+        first, last = held[0].sequence, held[-1].sequence
+        with self._connection.errors():
+            stored = _select(self._connection.sql, self._run_id, first, last)
+        for before, now in zip(stored, held, strict=True):
+            if before != now:
+                msg = (
+                    f"{self._connection.path}: entry {now.sequence} of run "
+                    f"{self._run_id} holds {before.kind} {before.body.decode()}, and "
+                    f"is now {now.kind} {now.body.decode()}: not the same run"
+                )
+                raise JournalConflict(msg)
+
+
+class JournalReader:
+    """Reads a journal, also while another process writes it."""
+
+    def __init__(self, path: Path) -> None:
+        self._connection = _Connection(path, f"{path.absolute().as_uri()}?mode=ro")
+
+    def runs(self) -> list[str]:
+        """Run ids in the journal."""
+        with self._connection.errors():
+            rows = self._connection.sql.execute("SELECT DISTINCT run_id FROM events")
+            return sorted(run_id for (run_id,) in rows)
+
+    def last_sequence(self, run_id: str) -> int:
+        """The last sequence of a run, -1 where there is none."""
+        with self._connection.errors():
+            return _last_sequence(self._connection.sql, run_id)
+
+    def events(self, run_id: str, first: int, last: int) -> list[JournalRow]:
+        """Entries `first` to `last` (inclusive) of a run, in order."""
+        with self._connection.errors():
+            return _select(self._connection.sql, run_id, first, last)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.sql.close()
+
+
+def _last_sequence(sql: sqlite3.Connection, run_id: str) -> int:
+    (last,) = sql.execute(_LAST, (run_id,)).fetchone()
+    return -1 if last is None else int(last)
+
+
+def _select(
+    sql: sqlite3.Connection, run_id: str, first: int, last: int
+) -> list[JournalRow]:
+    return [JournalRow(*row) for row in sql.execute(_SELECT, (run_id, first, last))]
+
+
+class _JournalPartition(StatefulSinkPartition[JournalEntry, None]):
+    def __init__(self, journal: Journal, fault: Fault) -> None:
+        self._append = journal.append
+        self._fault = fault
+
+    def write_batch(self, values: list[JournalEntry]) -> None:
+        if self._fault.error is None:
+            try:
+                self._append(values)
+            except StoreError as error:
+                self._fault.report(error)
+
+    def snapshot(self) -> None:
+        return None
+
+
+class JournalSink(FixedPartitionedSink[JournalEntry, None]):
+    """Appends entries to a journal, a commit per batch.
+
+    One partition, because a journal has one order. Delivery: exactly once, since an
+    entry that is held already is compared and not written again.
+    """
+
+    def __init__(self, journal: Journal, fault: Fault) -> None:
+        self._journal = journal
+        self._fault = fault
+
+    def list_parts(self) -> list[str]:
+        """The one partition."""
+        return ["journal"]
+
+    def build_part(
+        self, step_id: str, for_part: str, resume_state: None
+    ) -> StatefulSinkPartition[JournalEntry, None]:
+        """Write where the journal ends."""
+        return _JournalPartition(self._journal, self._fault)

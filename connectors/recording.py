@@ -1,0 +1,218 @@
+"""Recordings: raw frames as compressed JSON lines, read and written.
+
+A line is `{"ts": <receive time, ns>, "stream": "<name>", "data": <payload>}`, with the
+payload's bytes as received; a payload that is not one line of valid JSON stands as
+`"raw": "<base64>"` instead of `data`.
+"""
+
+import base64
+import binascii
+import gzip
+import heapq
+import os
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import IO
+
+import msgspec
+import zstandard
+
+from flows.domain.errors import RecordingError
+from flows.domain.frame import RawFrame
+from flows.domain.units import NS_PER_S
+
+CLOCK_STREAM = "@clock"
+_GZIP_MAGIC = b"\x1f\x8b"
+_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+_MAX_TICKS_IN_SILENCE = 3_600
+
+Progress = Callable[[int], None]
+"""Told how many (compressed) bytes have been read since the last call."""
+
+
+_ABSENT = msgspec.Raw(b"")
+
+
+class _Line(msgspec.Struct, gc=False):
+    ts: int
+    stream: str
+    data: msgspec.Raw = _ABSENT
+    raw: str | None = None
+
+
+_decode_line = msgspec.json.Decoder(_Line).decode
+
+
+class RecordingReader:
+    """Reads one recording, gzip, zstd or plain, in line order.
+
+    Raises RecordingError with file and line for anything that is not a whole, readable
+    recording; an empty file is no recording.
+    """
+
+    def __init__(self, path: Path, on_progress: Progress | None = None) -> None:
+        self._path = path
+        self._on_progress = on_progress
+        self._line = 0
+
+    def frames(self) -> Iterator[RawFrame]:
+        """Every frame of the recording."""
+        try:
+            with self._path.open("rb") as file:
+                yield from self._frames(file)
+        except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
+            place = f"{self._path}:{self._line + 1}" if self._line else str(self._path)
+            msg = f"{place}: cannot be read: {_reason(error)}"
+            raise RecordingError(msg) from error
+
+    def _frames(self, file: IO[bytes]) -> Iterator[RawFrame]:
+        origin = str(self._path)
+        reported = 0
+        for line in _decompressed(file):
+            self._line += 1
+            yield self._frame(line, origin)
+            if self._on_progress and self._line % 1_024 == 0:
+                position = file.tell()
+                self._on_progress(position - reported)
+                reported = position
+        if not self._line:
+            msg = f"{origin}: the recording is empty"
+            raise RecordingError(msg)
+        if self._on_progress:
+            self._on_progress(file.tell() - reported)
+
+    def _frame(self, line: bytes, origin: str) -> RawFrame:
+        try:
+            wire = _decode_line(line)
+            payload = _payload(wire)
+        except (msgspec.DecodeError, UnicodeDecodeError, binascii.Error) as error:
+            msg = f"{origin}:{self._line}: not a recorded frame: {error}"
+            raise RecordingError(msg) from error
+        return RawFrame(wire.ts, wire.stream, payload, origin, self._line)
+
+
+def _payload(wire: _Line) -> bytes:
+    if wire.raw is None and wire.data is not _ABSENT:
+        return bytes(wire.data)
+    if wire.raw is not None and wire.data is _ABSENT:
+        return base64.b64decode(wire.raw, validate=True)
+    msg = "expected either `data` or `raw`"
+    raise msgspec.DecodeError(msg)
+
+
+def _decompressed(file: IO[bytes]) -> Iterable[bytes]:
+    magic = file.read(4)
+    file.seek(0)
+    if magic.startswith(_GZIP_MAGIC):
+        return gzip.GzipFile(fileobj=file)
+    if magic == _ZSTD_MAGIC:
+        return _zstd_lines(file)
+    return file
+
+
+def _zstd_lines(file: IO[bytes]) -> Iterator[bytes]:
+    """Lines of concatenated zstd frames; a cut-off last frame is an error."""
+    rest = b""
+    decompressor = zstandard.ZstdDecompressor().decompressobj()
+    for chunk in iter(lambda: file.read(1 << 16), b""):
+        pending = chunk
+        while pending:
+            if decompressor.eof:
+                decompressor = zstandard.ZstdDecompressor().decompressobj()
+            *lines, rest = (rest + decompressor.decompress(pending)).split(b"\n")
+            yield from lines
+            pending = decompressor.unused_data
+    if not decompressor.eof:
+        msg = "Compressed file ended before the end-of-stream marker was reached"
+        raise EOFError(msg)
+    if rest:
+        yield rest
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__
+
+
+def merged_frames(
+    paths: Iterable[Path], on_progress: Progress | None = None
+) -> Iterator[RawFrame]:
+    """Frames of several recordings in one order, with a clock.
+
+    Ordered by (time, position in `paths`, line); inside a recording line order stands,
+    and a time that runs backwards is taken as the latest before it. Where no recorded
+    `@clock` frame has been seen yet, one is made at each whole second, before the first
+    frame at or after it (in a silence of more than an hour, for its first hour).
+    """
+    recordings = [RecordingReader(path, on_progress).frames() for path in paths]
+    merged = heapq.merge(*recordings, key=lambda frame: frame.received_ns)
+    return with_clock(_monotonic(merged))
+
+
+def _monotonic(frames: Iterable[RawFrame]) -> Iterator[RawFrame]:
+    latest = 0
+    for frame in frames:
+        if frame.received_ns < latest:
+            yield msgspec.structs.replace(frame, received_ns=latest)
+        else:
+            latest = frame.received_ns
+            yield frame
+
+
+def with_clock(frames: Iterable[RawFrame]) -> Iterator[RawFrame]:
+    """`frames` with a `@clock` tick at each whole second, unless they have their own."""
+    due_ns: int | None = None
+    for frame in frames:
+        if frame.stream == CLOCK_STREAM:
+            yield frame
+            yield from frames
+            return
+        if due_ns is None:
+            due_ns = -(-frame.received_ns // NS_PER_S) * NS_PER_S
+        ticks = 0
+        while due_ns <= frame.received_ns:
+            if ticks < _MAX_TICKS_IN_SILENCE:
+                yield RawFrame(due_ns, CLOCK_STREAM, b"{}")
+            ticks += 1
+            due_ns += NS_PER_S
+        yield frame
+
+
+class RecordingWriter:
+    """Writes a recording as gzip, whole or not at all.
+
+    The file takes its name when the `with` block ends without an error.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._partial = path.with_name(path.name + ".partial")
+
+    def __enter__(self) -> "RecordingWriter":
+        """Open the partial file beside the target."""
+        self._file = self._partial.open("wb")
+        self._gzip = gzip.GzipFile(filename="", fileobj=self._file, mode="wb", mtime=0)
+        return self
+
+    def write(self, frame: RawFrame) -> None:
+        """Append a frame; its payload must be one line of JSON."""
+        stream = msgspec.json.encode(frame.stream)
+        self._gzip.write(
+            b'{"ts":%d,"stream":%b,"data":%b}\n'
+            % (frame.received_ns, stream, frame.payload)
+        )
+
+    def __exit__(self, error_type: type[BaseException] | None, *_: object) -> None:
+        """Publish the file, or remove it after an error."""
+        try:
+            self._gzip.close()
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        finally:
+            self._file.close()
+            if error_type is not None:
+                self._partial.unlink(missing_ok=True)
+        if error_type is None:
+            self._partial.replace(self._path)

@@ -1,0 +1,1 @@
+"""Dataflows and the trading logic that they run."""

@@ -1,0 +1,204 @@
+"""The reference book: exact, obvious, and the one the property tests trust."""
+
+from collections.abc import Iterator
+
+from sortedcontainers import SortedList
+
+from flows.domain.event import DepthDelta, DepthSnapshot, Levels
+from flows.domain.units import Counter, MoreDecimals
+from flows.domain.view import BookView, TickLevel
+
+FULL_SNAPSHOT_SIDE = 1_000
+"""A snapshot side of this many levels was cut off there; deeper levels are unknown."""
+
+
+class BookSide:
+    """One side: quantity in lots by price in ticks, and the prices in order."""
+
+    __slots__ = ("_is_bid", "edge", "lots", "prices")
+
+    def __init__(self, *, is_bid: bool) -> None:
+        self._is_bid = is_bid
+        self.lots: dict[int, int] = {}
+        self.prices: SortedList[int] = SortedList()
+        self.edge: int | None = None
+        """Deepest price of a cut-off snapshot; beyond it the side is a lower bound."""
+
+    def load(self, lots: dict[int, int]) -> None:
+        """Replace everything by a snapshot's side."""
+        self.lots = lots
+        self.prices = SortedList(lots)
+        is_cut_off = len(lots) >= FULL_SNAPSHOT_SIDE
+        self.edge = (min(lots) if self._is_bid else max(lots)) if is_cut_off else None
+
+    def set(self, price: int, lots: int) -> None:
+        """Set a level's quantity; 0 removes it, known or not."""
+        held = self.lots
+        if lots:
+            if price not in held:
+                self.prices.add(price)
+            held[price] = lots
+        elif price in held:
+            del held[price]
+            self.prices.remove(price)
+
+    def top(self, depth: int) -> tuple[TickLevel, ...]:
+        """The best `depth` levels, best first."""
+        held = self.lots
+        if self._is_bid:
+            count = len(self.prices)
+            best = self.prices.islice(max(0, count - depth), count, reverse=True)
+        else:
+            best = self.prices.islice(0, depth)
+        return tuple([(price, held[price]) for price in best])
+
+    def best(self) -> int | None:
+        """The best price in ticks, or None on an empty side."""
+        if not self.prices:
+            return None
+        return self.prices[-1] if self._is_bid else self.prices[0]
+
+    def is_known(self, price: int) -> bool:
+        """Whether a price lies within the depth horizon."""
+        if self.edge is None:
+            return True
+        return price >= self.edge if self._is_bid else price <= self.edge
+
+    def rescale(self, price_factor: int, lots_factor: int) -> None:
+        """Count in finer ticks and lots."""
+        self.lots = {
+            price * price_factor: lots * lots_factor
+            for price, lots in self.lots.items()
+        }
+        self.prices = SortedList(self.lots)
+        if self.edge is not None:
+            self.edge *= price_factor
+
+    def extend(self, other: "BookSide") -> None:
+        """Take over what `other` knows beyond this side's own horizon."""
+        for price in [price for price in self.prices if not self.is_known(price)]:
+            if other.is_known(price):
+                self.set(price, 0)
+        for price in other.prices:
+            if not self.is_known(price) and other.is_known(price):
+                self.set(price, other.lots[price])
+        if self.edge is not None and (
+            other.edge is None or other.is_known(self.edge) and other.edge != self.edge
+        ):
+            self.edge = other.edge
+
+    def known_levels(self, other: "BookSide") -> Iterator[TickLevel]:
+        """Levels that lie within both horizons."""
+        for price in self.prices:
+            if self.is_known(price) and other.is_known(price):
+                yield price, self.lots[price]
+
+
+class Book:
+    """Both sides of one symbol, counted at a scale that grows exactly when needed."""
+
+    def __init__(self) -> None:
+        self.bids = BookSide(is_bid=True)
+        self.asks = BookSide(is_bid=False)
+        self.ticks = Counter(0)
+        self.lots = Counter(0)
+
+    @property
+    def price_decimals(self) -> int:
+        """Decimals of one tick."""
+        return self.ticks.decimals
+
+    @property
+    def quantity_decimals(self) -> int:
+        """Decimals of one lot."""
+        return self.lots.decimals
+
+    def load(self, snapshot: DepthSnapshot) -> None:
+        """Replace the book by a snapshot. Raises ValueError on a malformed number."""
+        self.observe(snapshot.bids)
+        self.observe(snapshot.asks)
+        self.bids.load(self._counted(snapshot.bids))
+        self.asks.load(self._counted(snapshot.asks))
+
+    def apply(self, delta: DepthDelta) -> None:
+        """Set each level of `delta`. Raises ValueError on a malformed number."""
+        try:
+            self._apply(delta)
+        except MoreDecimals:
+            self.observe(delta.bids)
+            self.observe(delta.asks)
+            self._apply(delta)  # quantities are absolute: applying again is the same
+
+    def _apply(self, delta: DepthDelta) -> None:
+        ticks, lots = self.ticks, self.lots
+        for side, levels in ((self.bids, delta.bids), (self.asks, delta.asks)):
+            set_level = side.set
+            for price, quantity in levels:
+                set_level(ticks[price], lots[quantity])
+
+    def _counted(self, levels: Levels) -> dict[int, int]:
+        ticks, lots = self.ticks, self.lots
+        counted = {ticks[price]: lots[quantity] for price, quantity in levels}
+        return {price: quantity for price, quantity in counted.items() if quantity}
+
+    def observe(self, levels: Levels) -> None:
+        """Raise the scale to what `levels` need. Raises ValueError as `apply` does."""
+        for price, quantity in levels:
+            try:
+                self.ticks[price]
+            except MoreDecimals as more:
+                self.raise_scale(more.decimals, self.quantity_decimals)
+            try:
+                self.lots[quantity]
+            except MoreDecimals as more:
+                self.raise_scale(self.price_decimals, more.decimals)
+
+    def raise_scale(self, price_decimals: int, quantity_decimals: int) -> None:
+        """Count with at least these decimals from now on; values stay the same."""
+        price_decimals = max(price_decimals, self.price_decimals)
+        quantity_decimals = max(quantity_decimals, self.quantity_decimals)
+        price_factor = 10 ** (price_decimals - self.price_decimals)
+        lots_factor = 10 ** (quantity_decimals - self.quantity_decimals)
+        if price_factor == lots_factor == 1:
+            return
+        self.bids.rescale(price_factor, lots_factor)
+        self.asks.rescale(price_factor, lots_factor)
+        self.ticks = Counter(price_decimals)
+        self.lots = Counter(quantity_decimals)
+
+    def is_crossed(self) -> bool:
+        """Whether the best bid reaches the best ask: the book cannot be true."""
+        bid, ask = self.bids.best(), self.asks.best()
+        return bid is not None and ask is not None and bid >= ask
+
+    def view(self, delta: DepthDelta, received_ns: int, depth: int) -> BookView:
+        """The top `depth` levels after `delta`, as of `received_ns`."""
+        bids, asks = self.bids.top(depth), self.asks.top(depth)
+        return BookView(
+            delta.symbol,
+            received_ns,
+            delta.last_id,
+            bids,
+            asks,
+            sum([lots for _, lots in bids]),
+            sum([lots for _, lots in asks]),
+            self.ticks.decimals,
+            self.lots.decimals,
+            bool(bids and not self.bids.is_known(bids[-1][0]))
+            or bool(asks and not self.asks.is_known(asks[-1][0])),
+            delta.market.is_traded,
+        )
+
+    def matches(self, other: "Book") -> bool:
+        """Whether both books agree wherever both are complete."""
+        self.raise_scale(other.price_decimals, other.quantity_decimals)
+        other.raise_scale(self.price_decimals, self.quantity_decimals)
+        return all(
+            list(mine.known_levels(theirs)) == list(theirs.known_levels(mine))
+            for mine, theirs in ((self.bids, other.bids), (self.asks, other.asks))
+        )
+
+    def extend(self, other: "Book") -> None:
+        """Take over what `other`, a matching book, knows beyond this one's horizon."""
+        self.bids.extend(other.bids)
+        self.asks.extend(other.asks)

@@ -1,0 +1,79 @@
+"""All books of a run, by symbol."""
+
+from collections.abc import Sequence as Sequenced
+
+from flows.domain.event import (
+    BookTicker,
+    ClockTick,
+    Command,
+    DepthDelta,
+    DepthSnapshot,
+    Event,
+    MarketTrade,
+    OtherFrame,
+    VenueStatus,
+)
+from flows.domain.symbol_book import BookOutput, SymbolBook
+
+PassedOn = ClockTick | Command | VenueStatus
+"""Events that concern the account and cross the books unchanged."""
+
+
+class Books:
+    """Routes each event to its symbol's book.
+
+    `unused` counts frames of streams that nothing here reads, by stream kind;
+    `unknown` those whose kind is not even known.
+    """
+
+    def __init__(self, *, depth: int, stale_after_ms: int) -> None:
+        self.by_symbol: dict[str, SymbolBook] = {}
+        self.unused: dict[str, int] = {}
+        self.unknown: dict[str, int] = {}
+        self.trades: dict[str, int] = {}
+        self._depth = depth
+        self._stale_after_ms = stale_after_ms
+
+    def apply(self, event: Event) -> Sequenced[BookOutput | PassedOn]:
+        """What downstream must know of one event, in order.
+
+        Raises ValueError on a malformed number and MarketDataError where one symbol
+        comes from two markets.
+        """
+        match event:
+            case DepthDelta():
+                return self._book(event.symbol).on_delta(event)
+            case BookTicker():
+                return self._book(event.symbol).on_ticker(event)
+            case MarketTrade():
+                self.trades[event.symbol] = self.trades.get(event.symbol, 0) + 1
+                return self._book(event.symbol).on_other(event.received_ns)
+            case DepthSnapshot():
+                return self._book(event.symbol).on_snapshot(event)
+            case OtherFrame():
+                return self._on_other(event)
+            case ClockTick():
+                return [*self._on_tick(event), event]
+            case _:
+                return [event]
+
+    def _book(self, symbol: str) -> SymbolBook:
+        book = self.by_symbol.get(symbol)
+        if book is None:
+            book = self.by_symbol[symbol] = SymbolBook(
+                symbol, depth=self._depth, stale_after_ms=self._stale_after_ms
+            )
+        return book
+
+    def _on_other(self, event: OtherFrame) -> list[BookOutput]:
+        counts = self.unused if event.is_known else self.unknown
+        counts[event.stream_kind] = counts.get(event.stream_kind, 0) + 1
+        book = self.by_symbol.get(event.symbol)
+        return book.on_other(event.received_ns) if book else []
+
+    def _on_tick(self, tick: ClockTick) -> list[BookOutput]:
+        return [
+            change
+            for book in self.by_symbol.values()
+            for change in book.on_time(tick.received_ns)
+        ]

@@ -1,0 +1,64 @@
+"""Equity, its peak and its day: the numbers that trip the kill switch."""
+
+from decimal import Decimal
+
+from flows.domain.fact import Fact
+from flows.domain.units import NS_PER_DAY
+
+
+class EquityMarked(Fact, frozen=True, kw_only=True):
+    """The account's worth at one moment, quote asset."""
+
+    equity: Decimal
+    """Capital + cash P&L net of fees + open quantity at the exit side."""
+    gross: Decimal
+    """P&L before fees, open positions included."""
+    fees: Decimal
+    day_pnl: Decimal
+    """Net P&L since 00:00 UTC, open positions included."""
+    drawdown: Decimal
+    """Peak equity less equity, not negative."""
+
+
+class EquityCurve:
+    """Follows equity from a starting capital; days are UTC days of engine time."""
+
+    def __init__(self, capital: Decimal) -> None:
+        self.capital = capital
+        self.equity = capital
+        self.peak = capital
+        self.day_start = capital
+        self.max_drawdown = Decimal(0)
+        self._day: int | None = None
+
+    @property
+    def day_pnl(self) -> Decimal:
+        """Net P&L since 00:00 UTC."""
+        return self.equity - self.day_start
+
+    @property
+    def drawdown(self) -> Decimal:
+        """Peak less present equity."""
+        return self.peak - self.equity
+
+    @property
+    def day(self) -> int | None:
+        """The present UTC day, counted from the epoch."""
+        return self._day
+
+    def on_time(self, received_ns: int) -> None:
+        """Begin a new day at its first moment seen, from the equity last known."""
+        day = received_ns // NS_PER_DAY
+        if day != self._day:
+            self._day = day
+            self.day_start = self.equity
+
+    def mark(self, equity: Decimal) -> None:
+        """Take a new equity into peak and drawdown."""
+        self.equity = equity
+        self.peak = max(self.peak, equity)
+        self.max_drawdown = max(self.max_drawdown, self.drawdown)
+
+    def rebase_peak(self) -> None:
+        """Measure drawdown from the present equity on."""
+        self.peak = self.equity

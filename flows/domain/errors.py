@@ -1,0 +1,60 @@
+"""The exception tree. Callers catch a branch; leaves say what broke.
+
+TradingError
+├── ConfigurationError      a setting, an option or an output directory is unusable
+├── MarketDataError         input from the market is damaged or contradicts itself
+│   ├── MalformedFrame      a payload is not what its stream promises
+│   └── DataStale           data is too old to act on
+├── RecordingError          a recording cannot be read or written
+├── StoreError              a journal or database failed or contradicts itself
+│   └── JournalConflict     a journal holds other content under the same sequence
+├── OrderError              an order broke its own life cycle
+│   └── OrderRejected       the venue refused an order
+└── RiskLimitBreached       a limit that stops trading was reached
+
+Expected outcomes (a gap, a refusal, an expired order) are values, not exceptions.
+"""
+
+
+class TradingError(Exception):
+    """Root of every error this project raises."""
+
+
+class ConfigurationError(TradingError):
+    """A setting, an option or an output directory is unusable."""
+
+
+class MarketDataError(TradingError):
+    """Input from the market is damaged or contradicts itself."""
+
+
+class MalformedFrame(MarketDataError):
+    """A payload is not what its stream promises."""
+
+
+class DataStale(MarketDataError):
+    """Data is too old to act on."""
+
+
+class RecordingError(TradingError):
+    """A recording cannot be read or written."""
+
+
+class StoreError(TradingError):
+    """A journal or database failed or contradicts itself."""
+
+
+class JournalConflict(StoreError):
+    """A journal holds other content under the same run and sequence."""
+
+
+class OrderError(TradingError):
+    """An order broke its own life cycle."""
+
+
+class OrderRejected(OrderError):
+    """The venue refused an order."""
+
+
+class RiskLimitBreached(TradingError):
+    """A limit that stops trading was reached."""

@@ -1,0 +1,83 @@
+"""The ledger: positions, cash and what they are worth."""
+
+from decimal import Decimal
+
+from flows.domain.equity import EquityCurve, EquityMarked
+from flows.domain.order import Fill, Purpose
+from flows.domain.position import Direction, Position, PositionChanged, TradeClosed
+from flows.domain.signal import Side
+from flows.domain.view import BookView
+
+
+class Ledger:
+    """Books every fill, values what is open at the exit side of the last view."""
+
+    def __init__(self, capital: Decimal) -> None:
+        self.curve = EquityCurve(capital)
+        self.positions: dict[str, Position] = {}
+        self.closed_ns: dict[str, int] = {}
+        """Time of each symbol's last closing fill."""
+        self._cash = Decimal(0)
+        self._fees = Decimal(0)
+        self._marks: dict[str, tuple[Decimal, int]] = {}
+
+    def apply(
+        self, fill: Fill, purpose: Purpose
+    ) -> tuple[PositionChanged, TradeClosed | None]:
+        """Book a fill; a round trip is closed where it leaves the position flat."""
+        symbol, now_ns = fill.symbol, fill.received_ns
+        position = self.positions.get(symbol)
+        if position is None:
+            position = Position(symbol, fill.side, now_ns)
+            self.positions[symbol] = position
+            self._marks[symbol] = fill.price, now_ns
+        position.apply(fill)
+        notional = fill.price * fill.quantity
+        self._cash += -notional if fill.side is Side.BUY else notional
+        self._fees += fill.fee
+        changed = position.changed(now_ns)
+        if changed.direction is not Direction.FLAT:
+            return changed, None
+        position.closing = position.closing or purpose
+        del self.positions[symbol], self._marks[symbol]
+        self.closed_ns[symbol] = now_ns
+        return changed, position.closed(now_ns)
+
+    def take_mark(self, position: Position, view: BookView) -> None:
+        """Remember what the position could be sold or bought back for."""
+        price = view.best_bid if position.side is Side.BUY else view.best_ask
+        if price is not None:
+            self._marks[position.symbol] = price, view.received_ns
+
+    def mark(self, symbol: str) -> Decimal:
+        """The exit-side price last seen of a held symbol."""
+        return self._marks[symbol][0]
+
+    def is_mark_older(self, symbol: str, now_ns: int, age_ns: int) -> bool:
+        """Whether a held symbol has had no usable view for `age_ns`."""
+        return now_ns - self._marks[symbol][1] >= age_ns
+
+    def exposures(self) -> dict[str, Decimal]:
+        """Absolute notional of each open position at its mark."""
+        return {
+            symbol: abs(position.open_value(self.mark(symbol)))
+            for symbol, position in self.positions.items()
+        }
+
+    def revalue(self, received_ns: int) -> EquityMarked:
+        """Take the present worth into the equity curve."""
+        open_value = sum(
+            (p.open_value(self.mark(s)) for s, p in self.positions.items()), Decimal(0)
+        )
+        curve = self.curve
+        gross = self._cash + open_value
+        curve.mark(curve.capital + gross - self._fees)
+        return EquityMarked(
+            received_ns=received_ns,
+            symbol="",
+            equity=curve.equity,
+            gross=gross,
+            fees=self._fees,
+            day_pnl=curve.day_pnl,
+            drawdown=curve.drawdown,
+        )

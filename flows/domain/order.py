@@ -1,0 +1,142 @@
+"""Orders: what is sent, what comes back, and the life between."""
+
+from decimal import Decimal
+from enum import Enum
+
+import msgspec
+
+from flows.domain.errors import OrderError
+from flows.domain.fact import Fact
+from flows.domain.signal import Side
+
+
+class OrderType(Enum):
+    """How an order is priced."""
+
+    LIMIT = "LIMIT"
+    """Immediate-or-cancel within its limit price."""
+    MARKET = "MARKET"
+
+
+class OrderStatus(Enum):
+    """Where an order stands; the exchange's own words, and two of ours."""
+
+    NEW = "NEW"
+    PARTIALLY_FILLED = "PARTIALLY_FILLED"
+    FILLED = "FILLED"
+    CANCELED = "CANCELED"
+    EXPIRED = "EXPIRED"
+    """The part that did not fill was withdrawn by the venue."""
+    REJECTED = "REJECTED"
+    UNKNOWN = "UNKNOWN"
+    """Outcome not known: the whole quantity counts as exposure."""
+    UNFILLED = "UNFILLED"
+    """Input ended before the order met a market (replay only)."""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing can follow."""
+        return self in _FINAL
+
+
+_FINAL = frozenset(
+    {
+        OrderStatus.FILLED,
+        OrderStatus.CANCELED,
+        OrderStatus.EXPIRED,
+        OrderStatus.REJECTED,
+        OrderStatus.UNFILLED,
+    }
+)
+
+
+class Purpose(Enum):
+    """Why an order is sent."""
+
+    ENTRY = "entry"
+    TARGET = "target"
+    STOP = "stop"
+    TIME = "time"
+    FLATTEN = "flatten"
+    KILL = "kill"
+    MARK_LOST = "mark_lost"
+
+
+class Order(Fact, frozen=True, kw_only=True):
+    """An order as decided; immutable, its progress is told by reports."""
+
+    client_order_id: str
+    side: Side
+    order_type: OrderType
+    purpose: Purpose
+    quantity: Decimal
+    """In the base asset, a multiple of the step."""
+    limit_price: Decimal | None
+    """None on a market order."""
+    is_reduce_only: bool
+    notional: Decimal
+    """quantity x limit price, or x the exit-side mark of a market order."""
+
+
+class Fill(Fact, frozen=True, kw_only=True):
+    """One execution of an order."""
+
+    client_order_id: str
+    trade_id: str
+    """Unique for the venue account; fills are deduplicated by it."""
+    side: Side
+    price: Decimal
+    quantity: Decimal
+    fee: Decimal
+    """Commission in the quote asset."""
+    is_maker: bool
+
+
+class OrderReport(Fact, frozen=True, kw_only=True):
+    """What the venue says of an order, after the fills it names."""
+
+    client_order_id: str
+    status: OrderStatus
+    filled_quantity: Decimal
+    """Cumulative."""
+    reason: str = ""
+
+
+class WorkingOrder(msgspec.Struct):
+    """An order that is not final yet, with what is known of it."""
+
+    order: Order
+    status: OrderStatus = OrderStatus.NEW
+    filled: Decimal = Decimal(0)
+
+    @property
+    def remaining(self) -> Decimal:
+        """Quantity that may still fill."""
+        return self.order.quantity - self.filled
+
+    def fill(self, fill: Fill) -> None:
+        """Count a fill. Raises OrderError past the quantity or after the end."""
+        if self.status.is_final:
+            self._refuse(f"a fill after {self.status.value}")
+        if fill.quantity <= 0 or fill.quantity > self.remaining:
+            self._refuse(f"a fill of {fill.quantity} of {self.remaining} remaining")
+        self.filled += fill.quantity
+        is_full = self.filled == self.order.quantity
+        self.status = OrderStatus.FILLED if is_full else OrderStatus.PARTIALLY_FILLED
+
+    def report(self, report: OrderReport) -> None:
+        """Take the venue's word. Raises OrderError where it contradicts the fills."""
+        if self.status.is_final and report.status is not self.status:
+            self._refuse(f"{report.status.value} after {self.status.value}")
+        if report.filled_quantity != self.filled:
+            self._refuse(
+                f"{report.filled_quantity} filled by report, {self.filled} by fills"
+            )
+        is_full = self.filled == self.order.quantity
+        if is_full is not (report.status is OrderStatus.FILLED):
+            self._refuse(f"{report.status.value} at {self.filled} filled")
+        self.status = report.status
+
+    def _refuse(self, what: str) -> None:
+        msg = f"Order {self.order.client_order_id} cannot take {what}"
+        raise OrderError(msg)

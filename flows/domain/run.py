@@ -1,0 +1,68 @@
+"""The frame of a run: its first and last journal entries, and the entries between."""
+
+from decimal import Decimal
+
+import msgspec
+
+from flows.domain.equity import EquityMarked
+from flows.domain.event import Verb
+from flows.domain.fact import Fact
+from flows.domain.kill import KillReset, KillTripped
+from flows.domain.order import Fill, OrderReport
+from flows.domain.position import PositionChanged, TradeClosed
+from flows.domain.risk import Approved, Refused
+from flows.domain.signal import Signal
+from flows.domain.symbol_book import BookStateChanged
+
+
+class RunStarted(Fact, frozen=True, kw_only=True):
+    """The first entry of a run: what it ran on and with."""
+
+    run_id: str
+    mode: str
+    inputs: dict[str, str]
+    """Name and sha256 of each input."""
+    settings: dict[str, str]
+
+
+class RunEnded(Fact, frozen=True, kw_only=True):
+    """The last entry of a run whose input came to its end."""
+
+    equity: Decimal
+    max_drawdown: Decimal
+
+
+class CommandHandled(Fact, frozen=True, kw_only=True):
+    """An operator's command and what became of it."""
+
+    verb: Verb
+    operator: str
+    reason: str
+    is_accepted: bool
+    detail: str = ""
+
+
+Journalled = (
+    RunStarted
+    | Signal
+    | Refused
+    | Approved
+    | Fill
+    | OrderReport
+    | PositionChanged
+    | TradeClosed
+    | EquityMarked
+    | BookStateChanged
+    | CommandHandled
+    | KillTripped
+    | KillReset
+    | RunEnded
+)
+"""Everything that a journal may hold."""
+
+
+class JournalEntry(msgspec.Struct, frozen=True, gc=False):
+    """A fact at its place in the run; sequences count from 0 without a hole."""
+
+    sequence: int
+    fact: Journalled

@@ -1,0 +1,74 @@
+"""Signals: the moments at which the imbalance enters a zone."""
+
+from decimal import Decimal
+from enum import Enum
+
+from flows.domain.fact import Fact
+from flows.domain.imbalance import Imbalance, Zone
+from flows.domain.symbol_book import BookStateChanged
+from flows.domain.view import BookView
+
+
+class Side(Enum):
+    """The side of a signal or an order."""
+
+    BUY = "BUY"
+    SELL = "SELL"
+
+    @property
+    def opposite(self) -> "Side":
+        """The other side."""
+        return Side.SELL if self is Side.BUY else Side.BUY
+
+
+_SIDE_OF_ZONE = {Zone.BUY: Side.BUY, Zone.SELL: Side.SELL}
+
+
+class Signal(Fact, frozen=True, kw_only=True):
+    """The imbalance of a symbol has just entered the BUY or the SELL zone."""
+
+    side: Side
+    update_id: int
+    bid_volume: Decimal
+    """`B`, summed quantity of the top bids."""
+    ask_volume: Decimal
+    """`A`, summed quantity of the top asks."""
+    best_bid: Decimal | None
+    best_ask: Decimal | None
+
+
+class ZoneTracker:
+    """Turns zones into signals, one per entry into BUY or SELL.
+
+    A symbol is NEUTRAL before its first view and after leaving SYNCED.
+    """
+
+    def __init__(self) -> None:
+        self._zones: dict[str, Zone] = {}
+
+    def on_imbalance(self, imbalance: Imbalance) -> Signal | None:
+        """The signal that this view gives, if its zone is new."""
+        view, zone = imbalance.view, imbalance.zone
+        before = self._zones.get(view.symbol, Zone.NEUTRAL)
+        if zone is before:
+            return None
+        self._zones[view.symbol] = zone
+        side = _SIDE_OF_ZONE.get(zone)
+        return _signal(side, view) if side else None
+
+    def on_state(self, change: BookStateChanged) -> None:
+        """Forget the zone: a book that was not true has none."""
+        self._zones.pop(change.symbol, None)
+
+
+def _signal(side: Side, view: BookView) -> Signal:
+    return Signal(
+        received_ns=view.received_ns,
+        symbol=view.symbol,
+        side=side,
+        update_id=view.update_id,
+        bid_volume=view.bid_volume,
+        ask_volume=view.ask_volume,
+        best_bid=view.best_bid,
+        best_ask=view.best_ask,
+    )

@@ -1,0 +1,77 @@
+"""Our best prices against the exchange's own, event by event."""
+
+from collections import deque
+
+from flows.domain.event import BookTicker
+from flows.domain.units import decimals_of, scaled
+from flows.domain.view import BookView, TickLevel
+
+_PENDING_LIMIT = 4_096
+
+
+class TickerCheck:
+    """Compares each view with the ticker of the largest id not above the view's.
+
+    The comparison is decided once a ticker with a larger id has arrived; the naive one,
+    against the ticker received last, fails on true books because the two streams run
+    apart. Both queues are bounded: what does not fit is dropped unchecked.
+    """
+
+    def __init__(self) -> None:
+        self._views: deque[BookView] = deque(maxlen=_PENDING_LIMIT)
+        self._tickers: deque[BookTicker] = deque(maxlen=_PENDING_LIMIT)
+        self.checked = 0
+        self.equal = 0
+
+    def on_view(self, view: BookView) -> None:
+        """Queue a view, and decide it at once where the tickers are ahead."""
+        self._views.append(view)
+        tickers = self._tickers
+        if tickers and tickers[-1].update_id > view.update_id:
+            self._decide()
+
+    def on_ticker(self, ticker: BookTicker) -> None:
+        """Queue a ticker, and decide the views that it has overtaken."""
+        tickers = self._tickers
+        if tickers and ticker.update_id <= tickers[-1].update_id:
+            return  # repeated or reordered: it says nothing new
+        tickers.append(ticker)
+        if self._views and self._views[0].update_id < ticker.update_id:
+            self._decide()
+
+    def clear(self) -> None:
+        """Forget undecided views, for a book that is no longer true."""
+        self._views.clear()
+
+    def _decide(self) -> None:
+        views, tickers = self._views, self._tickers
+        while views and views[0].update_id < tickers[-1].update_id:
+            view = views.popleft()
+            while len(tickers) > 1 and tickers[1].update_id <= view.update_id:
+                tickers.popleft()
+            if tickers[0].update_id <= view.update_id:
+                self.checked += 1
+                self.equal += _agrees(view, tickers[0])
+
+
+def _agrees(view: BookView, ticker: BookTicker) -> bool:
+    return _is_top(view, view.bids, ticker.bid_price, ticker.bid_quantity) and _is_top(
+        view, view.asks, ticker.ask_price, ticker.ask_quantity
+    )
+
+
+def _is_top(
+    view: BookView, levels: tuple[TickLevel, ...], price: str, quantity: str
+) -> bool:
+    if not levels:
+        return _is_same(0, 0, quantity)  # an empty side is announced with quantity 0
+    ticks, lots = levels[0]
+    return _is_same(ticks, view.price_decimals, price) and _is_same(
+        lots, view.quantity_decimals, quantity
+    )
+
+
+def _is_same(count: int, decimals: int, text: str) -> bool:
+    finest = max(decimals, decimals_of(text))
+    shift: int = 10 ** (finest - decimals)
+    return count * shift == scaled(text, finest)

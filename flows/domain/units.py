@@ -1,0 +1,110 @@
+"""Exact units: decimal text to scaled integers and back, without a float.
+
+A symbol's prices are counted in *ticks* of 10^-price_decimals and its quantities in
+*lots* of 10^-quantity_decimals, where the decimals are the most seen so far. They say
+how numbers are written, not what the exchange accepts (that is `Instrument`).
+"""
+
+import decimal
+from decimal import Decimal
+
+EXACT = decimal.Context(
+    prec=100_000,
+    Emax=decimal.MAX_EMAX,
+    Emin=decimal.MIN_EMIN,
+    traps=[
+        decimal.InvalidOperation,
+        decimal.DivisionByZero,
+        decimal.Overflow,
+        decimal.Inexact,
+        decimal.FloatOperation,
+    ],
+)
+"""Money arithmetic under this context is exact or raises; it never rounds."""
+
+BPS = 10_000
+"""Basis points in one."""
+
+NS_PER_MS = 1_000_000
+NS_PER_S = 1_000_000_000
+NS_PER_DAY = 86_400 * NS_PER_S
+
+_INT_TEXT_LIMIT = 4_000  # int() refuses text of more than 4,300 digits
+
+
+def decimals_of(text: str) -> int:
+    """Digits after the point of a plain decimal such as `61800.10` (here 2)."""
+    return len(text.partition(".")[2])
+
+
+def scaled(text: str, decimals: int) -> int:
+    """`text` x 10^decimals as an integer, exactly.
+
+    `text` is a plain unsigned decimal with at most `decimals` digits after the point.
+    Raises ValueError for anything else (sign, exponent, blank, too many digits).
+    """
+    whole, _, fraction = text.partition(".")
+    digits = whole + fraction
+    padding = decimals - len(fraction)
+    if padding < 0 or not whole or not (digits.isascii() and digits.isdecimal()):
+        msg = f"Expected an unsigned decimal of at most {decimals} decimals: {text!r}"
+        raise ValueError(msg)
+    if padding:
+        digits += "0" * padding
+    if len(digits) > _INT_TEXT_LIMIT:
+        return int(Decimal(digits))
+    return int(digits)
+
+
+def unscaled(value: int, decimals: int) -> Decimal:
+    """`value` / 10^decimals with exactly `decimals` digits after the point."""
+    return Decimal(value).scaleb(-decimals, EXACT)
+
+
+def plain(value: Decimal) -> str:
+    """The number without an exponent, as the exchange and our files write it."""
+    return format(value, "f")
+
+
+def floor_to(value: Decimal, step: Decimal) -> Decimal:
+    """The largest multiple of `step` not above `value` (value >= 0, step > 0)."""
+    return EXACT.multiply(EXACT.divide_int(value, step), step)
+
+
+def ceil_to(value: Decimal, step: Decimal) -> Decimal:
+    """The smallest multiple of `step` not below `value` (value >= 0, step > 0)."""
+    floor = floor_to(value, step)
+    return floor if floor == value else EXACT.add(floor, step)
+
+
+class MoreDecimals(Exception):  # noqa: N818 - a signal to raise the scale, no error
+    """A number has more decimals than its scale; `decimals` says how many."""
+
+    def __init__(self, decimals: int) -> None:
+        super().__init__(decimals)
+        self.decimals = decimals
+
+
+class Counter(dict[str, int]):
+    """Decimal text to integer at a fixed number of decimals, memoised.
+
+    An exchange repeats its numbers: seven of ten look-ups are answered from the memo.
+    `counter[text]` raises MoreDecimals or ValueError as `scaled` does.
+    """
+
+    _MEMO_LIMIT = 100_000
+
+    def __init__(self, decimals: int) -> None:
+        super().__init__()
+        self.decimals = decimals
+
+    def __missing__(self, text: str) -> int:
+        """Count `text` and remember it."""
+        decimals = decimals_of(text)
+        if decimals > self.decimals:
+            scaled(text, decimals)  # raises where the text is no number at all
+            raise MoreDecimals(decimals)
+        if len(self) >= self._MEMO_LIMIT:
+            self.clear()
+        value = self[text] = scaled(text, self.decimals)
+        return value

@@ -1,0 +1,1 @@
+"""Thin Bytewax adapters around the domain; they do no arithmetic."""

@@ -1,0 +1,42 @@
+"""Raw frames to book views."""
+
+from collections.abc import Callable, Iterator
+
+import bytewax.operators as op
+from bytewax.dataflow import Stream, operator
+
+from flows.domain.books import Books, PassedOn
+from flows.domain.errors import MalformedFrame, MarketDataError
+from flows.domain.event import Event
+from flows.domain.frame import RawFrame
+from flows.domain.symbol_book import BookOutput
+from flows.domain.fault import Fault
+
+MarketUpdate = BookOutput | PassedOn
+Decode = Callable[[RawFrame], Event]
+
+
+@operator
+def books(
+    step_id: str, up: Stream[RawFrame], decode: Decode, state: Books, fault: Fault
+) -> Stream[MarketUpdate]:
+    """Keep every symbol's book, and tell what it shows.
+
+    One batch step for all symbols: a keyed step would reorder frames across symbols
+    within a batch. Its state is rebuilt from the market, never from a stored copy.
+    """
+
+    def apply(batch: list[RawFrame]) -> Iterator[MarketUpdate]:
+        for frame in batch:
+            try:
+                yield from state.apply(decode(frame))
+            except ValueError as error:
+                msg = f"{frame.place}: malformed {frame.stream} frame: {error}"
+                raise MalformedFrame(msg) from error
+            except MalformedFrame:
+                raise
+            except MarketDataError as error:
+                msg = f"{frame.place}: {error}"
+                raise MarketDataError(msg) from error
+
+    return op.flat_map_batch("views", up, fault.guard(apply))

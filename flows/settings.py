@@ -1,0 +1,212 @@
+"""Settings: every number a user may change, with its unit, bounds and default.
+
+Sources, strongest first: `--set key=value`, environment `MFT_<KEY>`, the TOML file
+given by `--config`, the defaults here. Numbers of money are read as Decimal; a TOML
+float never passes through binary.
+"""
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from flows.domain.account import TradingRules
+from flows.domain.entry import EntryRules
+from flows.domain.errors import ConfigurationError
+from flows.domain.imbalance import ImbalanceRule
+from flows.domain.paper import PaperRules
+from flows.domain.position import ExitRules
+from flows.domain.risk import RiskLimits
+from flows.domain.units import plain
+
+Positive = Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
+
+
+class Settings(BaseSettings):
+    """Strategy, risk limits and the paper venue."""
+
+    model_config = SettingsConfigDict(env_prefix="MFT_", frozen=True, extra="forbid")
+
+    imbalance_depth: int = Field(
+        5, ge=1, le=50, description="Levels of each side that count towards imbalance."
+    )
+    buy_above: Positive = Field(
+        Decimal("3.0"), description="BUY zone: bid volume > this x ask volume."
+    )
+    sell_below: Positive = Field(
+        Decimal("0.33"), description="SELL zone: bid volume < this x ask volume."
+    )
+    order_notional: Positive = Field(
+        Decimal(1000), description="Quote asset to spend on one entry."
+    )
+    max_slippage_bps: NotNegative = Field(
+        Decimal(5), lt=10_000, description="How far past the best price an entry goes."
+    )
+    target_bps: Positive = Field(
+        Decimal(20), description="Gain before fees at which a position is left."
+    )
+    stop_bps: Positive = Field(
+        Decimal(15), description="Loss before fees at which a position is left."
+    )
+    max_hold_s: int = Field(
+        60, ge=1, description="Longest time in a position, seconds from its first fill."
+    )
+    cooldown_ms: int = Field(
+        1000,
+        ge=0,
+        description="Pause of a symbol after its closing fill, milliseconds.",
+    )
+    capital: Positive = Field(
+        Decimal(10_000), description="Quote asset that the bot may risk."
+    )
+    max_position_notional: Positive = Field(
+        Decimal(10_000),
+        le=10_000,
+        description="Largest position; 10,000 is the ceiling.",
+    )
+    max_instrument_share: Positive = Field(
+        Decimal("0.25"),
+        le=Decimal("0.25"),
+        description="Share of capital per instrument; a quarter is the ceiling.",
+    )
+    max_daily_loss: Positive = Field(
+        Decimal(500), le=500, description="Net loss since 00:00 UTC that kills."
+    )
+    max_drawdown: Positive = Field(
+        Decimal(1000), le=1000, description="Fall from peak equity that kills."
+    )
+    max_orders_per_minute: int = Field(
+        60, ge=1, le=60, description="One more order within 60 s kills."
+    )
+    max_clock_skew_ms: int = Field(
+        1000, ge=0, description="Clock difference to the exchange that stops entries."
+    )
+    mark_max_age_ms: int = Field(
+        5000, ge=1, description="Held symbol unseen for this long: leave, no entries."
+    )
+    stale_after_ms: int = Field(
+        3000, ge=1, description="Silence of a symbol after which its book is STALE."
+    )
+    order_latency_ms: int = Field(
+        20, ge=0, description="Paper venue: time from decision to arrival."
+    )
+    taker_fee_bps: NotNegative = Field(
+        Decimal(5), description="Paper venue: fee of an order that takes liquidity."
+    )
+    batch_size: int = Field(
+        256, ge=1, le=65_536, description="Frames per batch; never changes a decision."
+    )
+
+    @model_validator(mode="after")
+    def _check_thresholds(self) -> "Settings":
+        if self.sell_below >= self.buy_above:
+            msg = "sell_below must be less than buy_above"
+            raise ValueError(msg)
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment only here: `load` merges file and options around it."""
+        return init_settings, env_settings
+
+    @property
+    def zone_rule(self) -> ImbalanceRule:
+        """When the imbalance is in a zone."""
+        return ImbalanceRule(buy_above=self.buy_above, sell_below=self.sell_below)
+
+    @property
+    def trading_rules(self) -> TradingRules:
+        """When and how the strategy enters and leaves."""
+        return TradingRules(
+            entry=EntryRules(self.order_notional, self.max_slippage_bps),
+            exit=ExitRules(self.target_bps, self.stop_bps, self.max_hold_s),
+            cooldown_ms=self.cooldown_ms,
+        )
+
+    @property
+    def risk_limits(self) -> RiskLimits:
+        """The hard limits."""
+        return RiskLimits(
+            capital=self.capital,
+            max_position_notional=self.max_position_notional,
+            max_instrument_share=self.max_instrument_share,
+            max_daily_loss=self.max_daily_loss,
+            max_drawdown=self.max_drawdown,
+            max_orders_per_minute=self.max_orders_per_minute,
+            max_clock_skew_ms=self.max_clock_skew_ms,
+            mark_max_age_ms=self.mark_max_age_ms,
+        )
+
+    @property
+    def paper_rules(self) -> PaperRules:
+        """The paper venue's latency and fees."""
+        return PaperRules(self.order_latency_ms, self.taker_fee_bps)
+
+    def as_text(self) -> dict[str, str]:
+        """Every setting that can change a decision, as plain text."""
+        return {
+            name: plain(value) if isinstance(value, Decimal) else str(value)
+            for name, value in self.model_dump(exclude={"batch_size"}).items()
+        }
+
+
+def load(config: Path | None = None, assignments: Iterable[str] = ()) -> Settings:
+    """The effective settings.
+
+    `assignments` are `key=value` texts. Raises ConfigurationError that names the
+    setting and its source.
+    """
+    from_file = _read_toml(config) if config else {}
+    from_options = dict(_split(assignment) for assignment in assignments)
+    from_environment = _validated({}, "environment").model_dump(exclude_unset=True)
+    merged = {**from_file, **from_environment, **from_options}
+    return _validated(merged, f"--set or {config}" if config else "--set")
+
+
+def _validated(values: Mapping[str, Any], source: str) -> Settings:
+    for name in values:
+        if name not in Settings.model_fields:
+            near = difflib.get_close_matches(name, Settings.model_fields, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            msg = f"Unknown setting {name!r} ({source}){hint}"
+            raise ConfigurationError(msg)
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"]) or "settings"
+        msg = f"Setting {name} ({source}): {first['msg']}, was {first['input']!r}"
+        raise ConfigurationError(msg) from error
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        msg = f"{path}: cannot read the configuration: {error}"
+        raise ConfigurationError(msg) from error
+
+
+def _split(assignment: str) -> tuple[str, str]:
+    name, separator, value = assignment.partition("=")
+    if not separator:
+        msg = f"Expected --set key=value, was {assignment!r}"
+        raise ConfigurationError(msg)
+    return name.strip().lower().replace("-", "_"), value.strip()

@@ -1,0 +1,59 @@
+"""The trading dataflow: raw frames in, journal entries out.
+
+    frames -> books -> imbalance -> signals -> account -> journal
+
+Replay, paper and live differ only in the source, the venue and the sink handed in.
+Step names are part of stored state: a test pins them.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import bytewax.operators as op
+from bytewax.dataflow import Dataflow
+from bytewax.inputs import Source
+from bytewax.outputs import Sink
+
+from flows.domain.account import Account
+from flows.domain.books import Books
+from flows.domain.event import Event
+from flows.domain.frame import RawFrame
+from flows.domain.imbalance import ImbalanceRule
+from flows.domain.run import JournalEntry
+from flows.domain.signal import ZoneTracker
+from flows.operators.account import account
+from flows.operators.books import books
+from flows.domain.fault import Fault
+from flows.operators.imbalance import ZonedUpdate, imbalance
+from flows.operators.signals import signals
+
+
+@dataclass(frozen=True)
+class Engine:
+    """The state behind the steps of one run."""
+
+    books: Books
+    rule: ImbalanceRule
+    tracker: ZoneTracker
+    account: Account
+
+
+def build_trading_flow(
+    source: Source[RawFrame],
+    decode: Callable[[RawFrame], Event],
+    engine: Engine,
+    journal: Sink[tuple[str, JournalEntry]],
+    fault: Fault,
+    views: Sink[ZonedUpdate] | None = None,
+) -> Dataflow:
+    """Wire the flow; `views` also takes every view with its zone."""
+    flow = Dataflow("trading")
+    frames = op.input("frames", flow, source)
+    updates = books("books", frames, decode, engine.books, fault)
+    zoned = imbalance("imbalance", updates, engine.rule, fault)
+    events = signals("signals", zoned, engine.tracker, fault)
+    entries = account("account", events, engine.account, fault)
+    op.output("journal", entries, journal)
+    if views is not None:
+        op.output("views", zoned, views)
+    return flow
