@@ -147,6 +147,13 @@ class JournalReader:
             rows = self._connection.sql.execute("SELECT DISTINCT run_id FROM events")
             return sorted(run_id for (run_id,) in rows)
 
+    def has_schema(self) -> bool:
+        """Whether the writer got as far as its first table."""
+        query = "SELECT count(*) FROM sqlite_master WHERE name = 'events'"
+        with self._connection.errors():
+            (count,) = self._connection.sql.execute(query).fetchone()
+        return bool(count)
+
     def last_sequence(self, run_id: str) -> int:
         """The last sequence of a run, -1 where there is none."""
         with self._connection.errors():
@@ -160,6 +167,20 @@ class JournalReader:
     def close(self) -> None:
         """Close the file."""
         self._connection.sql.close()
+
+
+def held_runs(path: Path) -> list[str]:
+    """Run ids in the journal at `path`; none where it died before its first commit.
+
+    Raises StoreError where the file is no journal.
+    """
+    if not path.stat().st_size:
+        return []
+    reader = JournalReader(path)
+    try:
+        return reader.runs() if reader.has_schema() else []
+    finally:
+        reader.close()
 
 
 def _last_sequence(sql: sqlite3.Connection, run_id: str) -> int:

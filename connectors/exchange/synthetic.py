@@ -76,6 +76,8 @@ class _Feed:
     """The first update since then; 0 before there is one."""
     trade_id: int = 0
     aggregate_id: int = 0
+    aggregate_ns: int = 0
+    """When the last aggregate so far is due; none overtakes another."""
 
 
 class SyntheticMarket:
@@ -147,7 +149,8 @@ class SyntheticMarket:
         self._update_id += 1 + random.getrandbits(20)
         flow = OrderFlow(listing, random, self._update_id)
         feed = _Feed(listing, random, flow, flow.book.top(), self._update_id)
-        feed.trade_id = feed.aggregate_id = random.getrandbits(32)
+        feed.trade_id = random.getrandbits(32)
+        feed.aggregate_id = feed.trade_id // 3
         start = self.start_ns
         stagger_ns = _SNAPSHOT_STAGGER_NS * len(self._feeds)
         self._feeds[listing.symbol] = feed
@@ -204,9 +207,10 @@ class SyntheticMarket:
             args = (feed.listing, feed.trade_id, taken, quantity, time_ms)
             self._emit(feed, "trade", time_ns, trade_payload(*args))
         ids = (first, feed.trade_id)
-        delay_ns = (110 * NS_PER_MS) + feed.random.randrange(40 * NS_PER_MS)
+        due_ns = time_ns + 110 * NS_PER_MS + feed.random.randrange(40 * NS_PER_MS)
+        feed.aggregate_ns = max(feed.aggregate_ns + 1, due_ns)
         send = partial(self._send_aggregate, feed, ids, taken, time_ms)
-        self._plan(time_ns + delay_ns, send)
+        self._plan(feed.aggregate_ns, send)
 
     def _send_aggregate(
         self,

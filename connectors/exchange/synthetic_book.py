@@ -25,7 +25,7 @@ class Side:
     price is the highest, and 1 for asks. Rank 0 is the best price.
     """
 
-    __slots__ = ("outward", "prices", "quantities", "touched", "_top", "_away")
+    __slots__ = ("_away", "_top", "outward", "prices", "quantities", "touched")
 
     def __init__(self, outward: int) -> None:
         self.outward = outward

@@ -43,7 +43,7 @@ class Listing:
     @property
     def typical_steps(self) -> int:
         """Quantity steps in an order worth LEVEL_NOTIONAL at the start price."""
-        scale = 10 ** (self.price_decimals + self.quantity_decimals)
+        scale: int = 10 ** (self.price_decimals + self.quantity_decimals)
         return max(8, LEVEL_NOTIONAL * scale // (self.start_price * self.step))
 
     def price_text(self, price: int) -> str:

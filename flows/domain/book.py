@@ -31,16 +31,22 @@ class BookSide:
         is_cut_off = len(lots) >= FULL_SNAPSHOT_SIDE
         self.edge = (min(lots) if self._is_bid else max(lots)) if is_cut_off else None
 
-    def set(self, price: int, lots: int) -> None:
-        """Set a level's quantity; 0 removes it, known or not."""
-        held = self.lots
-        if lots:
-            if price not in held:
-                self.prices.add(price)
-            held[price] = lots
-        elif price in held:
-            del held[price]
-            self.prices.remove(price)
+    def apply(self, levels: Levels, ticks: Counter, lots: Counter) -> None:
+        """Set each level's quantity; 0 removes a level, known or not.
+
+        The hot loop of the whole bot, written without a call per level. Raises
+        MoreDecimals or ValueError at the first number that cannot be counted.
+        """
+        held, prices = self.lots, self.prices
+        for price_text, quantity_text in levels:
+            price, quantity = ticks[price_text], lots[quantity_text]
+            if quantity:
+                if price not in held:
+                    prices.add(price)
+                held[price] = quantity
+            elif price in held:
+                del held[price]
+                prices.remove(price)
 
     def top(self, depth: int) -> tuple[TickLevel, ...]:
         """The best `depth` levels, best first."""
@@ -76,16 +82,13 @@ class BookSide:
 
     def extend(self, other: "BookSide") -> None:
         """Take over what `other` knows beyond this side's own horizon."""
-        for price in [price for price in self.prices if not self.is_known(price)]:
-            if other.is_known(price):
-                self.set(price, 0)
-        for price in other.prices:
-            if not self.is_known(price) and other.is_known(price):
-                self.set(price, other.lots[price])
-        if self.edge is not None and (
-            other.edge is None or other.is_known(self.edge) and other.edge != self.edge
-        ):
-            self.edge = other.edge
+        if self.edge is None or (other.edge is not None and self.is_known(other.edge)):
+            return
+        own = {price: lots for price, lots in self.lots.items() if self.is_known(price)}
+        beyond = {p: lots for p, lots in other.lots.items() if not self.is_known(p)}
+        self.lots = own | beyond
+        self.prices = SortedList(self.lots)
+        self.edge = other.edge
 
     def known_levels(self, other: "BookSide") -> Iterator[TickLevel]:
         """Levels that lie within both horizons."""
@@ -131,10 +134,8 @@ class Book:
 
     def _apply(self, delta: DepthDelta) -> None:
         ticks, lots = self.ticks, self.lots
-        for side, levels in ((self.bids, delta.bids), (self.asks, delta.asks)):
-            set_level = side.set
-            for price, quantity in levels:
-                set_level(ticks[price], lots[quantity])
+        self.bids.apply(delta.bids, ticks, lots)
+        self.asks.apply(delta.asks, ticks, lots)
 
     def _counted(self, levels: Levels) -> dict[int, int]:
         ticks, lots = self.ticks, self.lots

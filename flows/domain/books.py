@@ -1,6 +1,7 @@
 """All books of a run, by symbol."""
 
-from collections.abc import Sequence as Sequenced
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from flows.domain.event import (
     BookTicker,
@@ -33,29 +34,37 @@ class Books:
         self.trades: dict[str, int] = {}
         self._depth = depth
         self._stale_after_ms = stale_after_ms
+        self._handlers: dict[type, Callable[[Any], Sequence[BookOutput | PassedOn]]] = {
+            DepthDelta: self._on_delta,
+            DepthSnapshot: self._on_snapshot,
+            BookTicker: self._on_ticker,
+            MarketTrade: self._on_trade,
+            OtherFrame: self._on_other,
+            ClockTick: self._on_tick,
+            Command: lambda command: (command,),
+            VenueStatus: lambda status: (status,),
+        }
 
-    def apply(self, event: Event) -> Sequenced[BookOutput | PassedOn]:
+    def apply(self, event: Event) -> Sequence[BookOutput | PassedOn]:
         """What downstream must know of one event, in order.
 
         Raises ValueError on a malformed number and MarketDataError where one symbol
         comes from two markets.
         """
-        match event:
-            case DepthDelta():
-                return self._book(event.symbol).on_delta(event)
-            case BookTicker():
-                return self._book(event.symbol).on_ticker(event)
-            case MarketTrade():
-                self.trades[event.symbol] = self.trades.get(event.symbol, 0) + 1
-                return self._book(event.symbol).on_other(event.received_ns)
-            case DepthSnapshot():
-                return self._book(event.symbol).on_snapshot(event)
-            case OtherFrame():
-                return self._on_other(event)
-            case ClockTick():
-                return [*self._on_tick(event), event]
-            case _:
-                return [event]
+        return self._handlers[type(event)](event)
+
+    def _on_delta(self, event: DepthDelta) -> list[BookOutput]:
+        return self._book(event.symbol).on_delta(event)
+
+    def _on_snapshot(self, event: DepthSnapshot) -> list[BookOutput]:
+        return self._book(event.symbol).on_snapshot(event)
+
+    def _on_ticker(self, event: BookTicker) -> list[BookOutput]:
+        return self._book(event.symbol).on_ticker(event)
+
+    def _on_trade(self, event: MarketTrade) -> list[BookOutput]:
+        self.trades[event.symbol] = self.trades.get(event.symbol, 0) + 1
+        return self._book(event.symbol).on_other(event.received_ns)
 
     def _book(self, symbol: str) -> SymbolBook:
         book = self.by_symbol.get(symbol)
@@ -71,9 +80,8 @@ class Books:
         book = self.by_symbol.get(event.symbol)
         return book.on_other(event.received_ns) if book else []
 
-    def _on_tick(self, tick: ClockTick) -> list[BookOutput]:
-        return [
-            change
-            for book in self.by_symbol.values()
-            for change in book.on_time(tick.received_ns)
-        ]
+    def _on_tick(self, tick: ClockTick) -> list[BookOutput | PassedOn]:
+        changes: list[BookOutput | PassedOn] = []
+        for book in self.by_symbol.values():
+            changes += book.on_time(tick.received_ns)
+        return [*changes, tick]

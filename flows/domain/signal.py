@@ -44,11 +44,17 @@ class ZoneTracker:
     """
 
     def __init__(self) -> None:
+        self.views: dict[str, dict[Zone, int]] = {}
+        """Views counted by symbol and zone."""
         self._zones: dict[str, Zone] = {}
 
     def on_imbalance(self, imbalance: Imbalance) -> Signal | None:
         """The signal that this view gives, if its zone is new."""
         view, zone = imbalance.view, imbalance.zone
+        counts = self.views.get(view.symbol)
+        if counts is None:
+            counts = self.views[view.symbol] = dict.fromkeys(Zone, 0)
+        counts[zone] += 1
         before = self._zones.get(view.symbol, Zone.NEUTRAL)
         if zone is before:
             return None

@@ -163,10 +163,8 @@ class SymbolBook:
 
     def on_ticker(self, ticker: BookTicker) -> list[BookOutput]:
         """Check the book against the exchange's own best prices."""
-        out = self.on_time(ticker.received_ns)
-        self._last_frame_ns = ticker.received_ns
         self.ticker_check.on_ticker(ticker)
-        return out
+        return self.on_other(ticker.received_ns)
 
     def on_other(self, received_ns: int) -> list[BookOutput]:
         """Any other frame of the symbol: a sign of life."""

@@ -1,0 +1,26 @@
+"""ClickHouse, embedded or a server: client, schema, rows and exactly-once blocks."""
+
+from connectors.clickhouse.blocks import (
+    BlockSink,
+    BlockWriter,
+    CaughtUp,
+    Item,
+    Ledger,
+    Loaded,
+)
+from connectors.clickhouse.client import ClickHouse, NotExact
+from connectors.clickhouse.rows import JournalRows, TradeRows, ViewRows
+
+__all__ = [
+    "BlockSink",
+    "BlockWriter",
+    "CaughtUp",
+    "ClickHouse",
+    "Item",
+    "JournalRows",
+    "Ledger",
+    "Loaded",
+    "NotExact",
+    "TradeRows",
+    "ViewRows",
+]

@@ -1,0 +1,74 @@
+"""Instrument filters from a saved `exchangeInfo` reply."""
+
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+import msgspec
+
+from flows.domain.errors import ConfigurationError
+from flows.domain.instrument import FALLBACK_MIN_NOTIONAL, Instrument
+
+
+class _Filter(msgspec.Struct):
+    filter_type: str = msgspec.field(name="filterType")
+    tick_size: str | None = msgspec.field(name="tickSize", default=None)
+    step_size: str | None = msgspec.field(name="stepSize", default=None)
+    notional: str | None = None
+
+
+class _Symbol(msgspec.Struct):
+    symbol: str
+    filters: list[_Filter]
+
+
+class _ExchangeInfo(msgspec.Struct):
+    symbols: list[_Symbol]
+
+
+def read_exchange_info(path: Path) -> dict[str, Instrument]:
+    """Filters by symbol.
+
+    Raises ConfigurationError that names the file and, where it is one symbol's fault,
+    the symbol. A symbol without a tick or a step is left out.
+    """
+    try:
+        info = msgspec.json.decode(path.read_bytes(), type=_ExchangeInfo)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        msg = f"{path}: not an exchangeInfo file: {error}"
+        raise ConfigurationError(msg) from error
+    found: dict[str, Instrument] = {}
+    for symbol in info.symbols:
+        try:
+            instrument = _instrument(symbol)
+        except (InvalidOperation, ValueError) as error:
+            msg = f"{path}: unusable filters of {symbol.symbol}: {error}"
+            raise ConfigurationError(msg) from error
+        if instrument is not None:
+            found[symbol.symbol] = instrument
+    return found
+
+
+def _instrument(symbol: _Symbol) -> Instrument | None:
+    by_type = {entry.filter_type: entry for entry in symbol.filters}
+    price, lot = by_type.get("PRICE_FILTER"), by_type.get("LOT_SIZE")
+    if price is None or lot is None or not price.tick_size or not lot.step_size:
+        return None
+    notional = by_type.get("MIN_NOTIONAL")
+    has_minimum = notional is not None and notional.notional is not None
+    return Instrument(
+        _positive(price.tick_size),
+        _positive(lot.step_size),
+        (
+            Decimal(notional.notional or 0)
+            if has_minimum and notional
+            else (FALLBACK_MIN_NOTIONAL)
+        ),
+    )
+
+
+def _positive(text: str) -> Decimal:
+    value = Decimal(text)
+    if not (value.is_finite() and value > 0):
+        msg = f"expected a positive number, was {text}"
+        raise ValueError(msg)
+    return value

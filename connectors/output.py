@@ -1,0 +1,115 @@
+"""The output directory of a run: claimed once, resumable, never half-written."""
+
+import csv
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from flows.domain.errors import ConfigurationError, StoreError
+
+REPORT = "report.json"
+JOURNAL = "journal.sqlite"
+CLICKHOUSE = "clickhouse"
+_LOCK = ".lock"
+_PARTIAL = ".partial"
+
+
+class OutputDirectory:
+    """A directory that belongs to one run.
+
+    It may be new, empty, or hold the unfinished work of the same run, which is then
+    resumed; anything else is refused with a ConfigurationError.
+    """
+
+    def __init__(
+        self, path: Path, run_id: str, held_runs: Callable[[Path], list[str]]
+    ) -> None:
+        self.path = path
+        self._held_runs = held_runs
+        self._is_new = not path.exists()
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            self._lock = (path / _LOCK).open("w")
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            msg = f"{path}: another process is writing here"
+            raise ConfigurationError(msg) from None
+        except OSError as error:
+            msg = f"{path}: cannot be used as output: {error.strerror}"
+            raise ConfigurationError(msg) from error
+        try:
+            self._check(run_id)
+        except ConfigurationError:
+            self._lock.close()
+            raise
+
+    @property
+    def journal(self) -> Path:
+        """The run's journal."""
+        return self.path / JOURNAL
+
+    @property
+    def clickhouse(self) -> Path:
+        """The run's embedded database."""
+        return self.path / CLICKHOUSE
+
+    def _check(self, run_id: str) -> None:
+        if (self.path / REPORT).exists():
+            msg = f"{self.path} holds a finished run; choose another --out"
+            raise ConfigurationError(msg)
+        if self.journal.exists():
+            self._check_journal(run_id)
+        elif left := sorted(p.name for p in self.path.iterdir() if p.name != _LOCK):
+            msg = f"{self.path} is not empty ({left[0]}); choose another --out"
+            raise ConfigurationError(msg)
+
+    def _check_journal(self, run_id: str) -> None:
+        others = [held for held in self._held_runs(self.journal) if held != run_id]
+        if others:
+            msg = (
+                f"{self.path} holds run {others[0]}, of other input or settings; "
+                "choose another --out"
+            )
+            raise ConfigurationError(msg)
+
+    @contextmanager
+    def file(self, name: str) -> Iterator[IO[str]]:
+        """A text file that appears under its name whole, or not at all."""
+        partial = self.path / (name + _PARTIAL)
+        try:
+            with partial.open("w", encoding="utf-8", newline="") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(self.path / name)
+        except OSError as error:
+            msg = f"{self.path / name}: cannot be written: {error.strerror}"
+            raise StoreError(msg) from error
+
+    def write_csv(
+        self, name: str, header: Sequence[str], rows: Iterable[Sequence[object]]
+    ) -> None:
+        """Write a CSV file, whole or not at all."""
+        with self.file(name) as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(header)
+            writer.writerows(rows)
+
+    def discard(self) -> None:
+        """Remove what the run wrote: its input cannot be replayed."""
+        for entry in self.path.iterdir():
+            if entry.is_dir():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
+        if self._is_new:
+            self.path.rmdir()
+
+    def release(self) -> None:
+        """Let another process use the directory."""
+        (self.path / _LOCK).unlink(missing_ok=True)
+        self._lock.close()

@@ -1,0 +1,164 @@
+"""Replay: recordings through the trading flow, then the archive flow, to a report."""
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from connectors.binance.wire import decode
+from connectors.instruments import read_exchange_info
+from connectors.journal import Journal, JournalReader, JournalSink, held_runs
+from connectors.output import REPORT, OutputDirectory
+from connectors.recording import merged_frames
+from connectors.replay import ReplaySource
+from connectors.views_csv import ViewsCsvSink
+from flows.domain.account import Account
+from flows.domain.books import Books
+from flows.domain.errors import MarketDataError, RecordingError
+from flows.domain.fault import Fault
+from flows.domain.instrument import Instruments
+from flows.domain.paper import PaperVenue
+from flows.domain.risk import RiskGate
+from flows.domain.run import JournalEntry, Journalled, RunStarted
+from flows.domain.signal import ZoneTracker
+from flows.report import CSV_FILES, Json, Tally, build_report
+from flows.run import run
+from flows.settings import Settings
+from flows.trading import Engine, build_trading_flow
+
+_CHUNK = 10_000
+
+Progress = Callable[[str, int], None]
+"""Told the stage (`replay`, `archive`) and how many bytes or rows more are done."""
+
+
+@dataclass(frozen=True)
+class ReplayJob:
+    """What to replay, how, and where the result goes."""
+
+    recordings: Sequence[Path]
+    out: Path
+    settings: Settings
+    instruments: Path | None = None
+    with_views: bool = False
+
+
+def replay(job: ReplayJob, on_progress: Progress = lambda _stage, _more: None) -> Json:
+    """Run a job to its report. Raises the TradingError that prevents it.
+
+    Running it again on the same `out` resumes it: the journal keeps what it holds and
+    refuses to differ. Input that cannot be replayed leaves nothing behind.
+    """
+    started = _started(job)
+    output = OutputDirectory(job.out, started.run_id, held_runs)
+    try:
+        return _replay(job, started, output, on_progress)
+    except (MarketDataError, RecordingError):
+        output.discard()
+        raise
+    finally:
+        output.release()
+
+
+def build_engine(
+    settings: Settings, started: RunStarted, instruments: Instruments
+) -> Engine:
+    """The state of a run on the paper venue."""
+    return Engine(
+        books=Books(
+            depth=settings.imbalance_depth, stale_after_ms=settings.stale_after_ms
+        ),
+        rule=settings.zone_rule,
+        tracker=ZoneTracker(),
+        account=Account(
+            started,
+            settings.trading_rules,
+            RiskGate(settings.risk_limits),
+            PaperVenue(settings.paper_rules),
+            instruments,
+        ),
+    )
+
+
+def _started(job: ReplayJob) -> RunStarted:
+    inputs = {
+        f"{number}:{path.name}": _digest(path)
+        for number, path in enumerate(job.recordings, start=1)
+    }
+    if job.instruments is not None:
+        inputs[f"instruments:{job.instruments.name}"] = _digest(job.instruments)
+    settings = job.settings.as_text()
+    identity = msgspec.json.encode([list(inputs.items()), settings], order="sorted")
+    return RunStarted(
+        received_ns=0,
+        symbol="",
+        run_id=hashlib.sha256(identity).hexdigest()[:16],
+        mode="replay",
+        inputs=inputs,
+        settings=settings,
+    )
+
+
+def _digest(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        msg = f"{path}: cannot be read: {error.strerror}"
+        raise RecordingError(msg) from error
+
+
+def _replay(
+    job: ReplayJob, started: RunStarted, output: OutputDirectory, on_progress: Progress
+) -> Json:
+    given = read_exchange_info(job.instruments) if job.instruments else {}
+    engine = build_engine(job.settings, started, Instruments(given))
+    begun = time.perf_counter()
+    _trade(job, engine, started.run_id, output, on_progress)
+    elapsed_s = time.perf_counter() - begun
+    tally = _tally(output.journal, started.run_id)
+    for name, header, rows in CSV_FILES:
+        output.write_csv(name, header, rows(tally))
+    report = build_report(started.run_id, job.settings, engine, tally, elapsed_s)
+    with output.file(REPORT) as file:
+        file.write(msgspec.json.format(msgspec.json.encode(report)).decode() + "\n")
+    return report
+
+
+def _trade(
+    job: ReplayJob,
+    engine: Engine,
+    run_id: str,
+    output: OutputDirectory,
+    on_progress: Progress,
+) -> None:
+    """Run the trading flow over the recordings into the journal."""
+    fault = Fault()
+    frames = merged_frames(job.recordings, lambda more: on_progress("replay", more))
+    with ExitStack() as stack:
+        journal = Journal(output.journal, run_id)
+        stack.callback(journal.close)
+        views = None
+        if job.with_views:
+            views = ViewsCsvSink(stack.enter_context(output.file("views.csv")), fault)
+        source = ReplaySource(frames, batch_size=job.settings.batch_size, fault=fault)
+        sink = JournalSink(journal, fault)
+        run(build_trading_flow(source, decode, engine, sink, fault, views), fault)
+
+
+def _tally(journal: Path, run_id: str) -> Tally:
+    tally = Tally()
+    decoder = msgspec.json.Decoder(Journalled)
+    reader = JournalReader(journal)
+    try:
+        last = reader.last_sequence(run_id)
+        for first in range(0, last + 1, _CHUNK):
+            for row in reader.events(run_id, first, first + _CHUNK - 1):
+                tally.add(JournalEntry(row.sequence, decoder.decode(row.body)))
+    finally:
+        reader.close()
+    return tally

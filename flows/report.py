@@ -1,0 +1,366 @@
+"""The report of a replay: what the books say, and what the trading came to."""
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import msgspec
+
+from flows.domain.equity import EquityMarked
+from flows.domain.evidence import Band, Evidence, weigh
+from flows.domain.imbalance import Zone
+from flows.domain.kill import KillTripped
+from flows.domain.order import Fill, Order, OrderReport, OrderStatus
+from flows.domain.position import Direction, PositionChanged, TradeClosed
+from flows.domain.risk import Approved, Refused
+from flows.domain.run import JournalEntry, RunEnded
+from flows.domain.signal import Side, Signal
+from flows.domain.symbol_book import SymbolBook
+from flows.domain.units import NS_PER_S, plain
+from flows.settings import Settings
+from flows.trading import Engine
+
+Json = dict[str, "JsonValue"]
+JsonValue = str | int | float | bool | None | list["JsonValue"] | Json
+
+_RATE_DIGITS = Decimal("0.000001")
+_MONEY_DIGITS = Decimal("0.00000001")
+
+
+class OrderLine(msgspec.Struct):
+    """An order and how it ended."""
+
+    order: Order
+    status: OrderStatus = OrderStatus.NEW
+    filled: Decimal = Decimal(0)
+
+
+class Tally:
+    """Reads journal entries in order and keeps what a report needs."""
+
+    def __init__(self) -> None:
+        self.signals: list[Signal] = []
+        self.orders: dict[str, OrderLine] = {}
+        self.fills: list[Fill] = []
+        self.trades: list[TradeClosed] = []
+        self.refused: Counter[str] = Counter()
+        self.kill: KillTripped | None = None
+        self.equity: EquityMarked | None = None
+        self.ended: RunEnded | None = None
+        self.open: dict[str, PositionChanged] = {}
+
+    def add(self, entry: JournalEntry) -> None:
+        """Take one entry."""
+        match entry.fact:
+            case Signal() as signal:
+                self.signals.append(signal)
+            case Refused() as refused:
+                self.refused[refused.reason.value] += 1
+            case Approved() as approved:
+                order = approved.order
+                self.orders[order.client_order_id] = OrderLine(order)
+            case OrderReport() as report:
+                line = self.orders[report.client_order_id]
+                line.status, line.filled = report.status, report.filled_quantity
+            case Fill() as fill:
+                self.fills.append(fill)
+            case TradeClosed() as trade:
+                self.trades.append(trade)
+            case _:
+                self._add_state(entry)
+
+    def _add_state(self, entry: JournalEntry) -> None:
+        match entry.fact:
+            case PositionChanged() as position:
+                self.open[position.symbol] = position
+                if position.direction is Direction.FLAT:
+                    del self.open[position.symbol]
+            case EquityMarked() as equity:
+                self.equity = equity
+            case KillTripped() as kill:
+                self.kill = self.kill or kill
+            case RunEnded() as ended:
+                self.ended = ended
+            case _:
+                pass
+
+
+def build_report(
+    run_id: str, settings: Settings, engine: Engine, tally: Tally, elapsed_s: float
+) -> Json:
+    """The content of report.json."""
+    books = engine.books
+    messages = sum(book.counts.depth_events for book in books.by_symbol.values())
+    evidence = weigh(
+        tally.trades,
+        target_bps=settings.target_bps,
+        stop_bps=settings.stop_bps,
+        round_trip_fee_bps=2 * settings.taker_fee_bps,
+    )
+    return {
+        "run_id": run_id,
+        "symbols": {
+            symbol: _symbol(book, engine, tally)
+            for symbol, book in sorted(books.by_symbol.items())
+        },
+        "totals": {
+            **_trading(tally, settings),
+            **_evidence(evidence),
+            "messages": messages,
+            "elapsed_s": round(elapsed_s, 3),
+            "messages_per_s": round(messages / elapsed_s, 1) if elapsed_s else None,
+        },
+        "unused_streams": {**books.unused},
+        "unknown_streams": {**books.unknown},
+        "settings": {**settings.as_text()},
+    }
+
+
+def _symbol(book: SymbolBook, engine: Engine, tally: Tally) -> Json:
+    counts, view = book.counts, book.last_view
+    zones = engine.tracker.views.get(book.symbol, {})
+    sides = Counter(s.side for s in tally.signals if s.symbol == book.symbol)
+    bid = (
+        [_level(view.price(p), view.quantity(q)) for p, q in view.bids] if view else []
+    )
+    ask = (
+        [_level(view.price(p), view.quantity(q)) for p, q in view.asks] if view else []
+    )
+    return {
+        "market": book.market.value if book.market else None,
+        "is_traded": book.market.is_traded if book.market else False,
+        "state": book.state.value,
+        "depth_events": counts.depth_events,
+        "applied": counts.applied,
+        "stale": counts.stale,
+        "duplicates": counts.duplicates,
+        "gaps": counts.gaps,
+        "waiting": counts.waiting,
+        "other_speed": counts.other_speed,
+        "crossed": counts.crossed,
+        "audits": counts.audits,
+        "drifted": counts.drifted,
+        "book_ticker_checked": book.ticker_check.checked,
+        "book_ticker_equal": book.ticker_check.equal,
+        "best_bid": bid[0] if bid else None,
+        "best_ask": ask[0] if ask else None,
+        "views": {zone.value: zones.get(zone, 0) for zone in Zone},
+        "signals": {side.value: sides[side] for side in Side},
+        "note": explain(book),
+    }
+
+
+def explain(book: SymbolBook) -> str | None:
+    """Why a symbol could not trade, in one sentence; None where it could."""
+    counts = book.counts
+    if not counts.depth_events:
+        return "No depth events: there is no book."
+    if not counts.applied:
+        return (
+            f"The book never became valid: no snapshot joins its {counts.depth_events} "
+            "depth events, so no trade was possible."
+        )
+    if book.market is not None and not book.market.is_traded:
+        return f"Trading is off: {book.market.value} builds books and signals only."
+    return None
+
+
+def _trading(tally: Tally, settings: Settings) -> Json:
+    equity = tally.equity
+    net = equity.equity - settings.capital if equity else Decimal(0)
+    ended = tally.ended
+    unfilled = [
+        line for line in tally.orders.values() if line.status is OrderStatus.UNFILLED
+    ]
+    return {
+        "orders": len(tally.orders),
+        "fills": len(tally.fills),
+        "unfilled": len(unfilled),
+        "refused": dict(sorted(tally.refused.items())),
+        "pnl": {
+            "gross": plain(equity.gross) if equity else "0",
+            "fees": plain(equity.fees) if equity else "0",
+            "net": plain(net),
+        },
+        "max_drawdown": plain(ended.max_drawdown) if ended else "0",
+        "equity": plain(equity.equity if equity else settings.capital),
+        "open_positions": {
+            symbol: [held.direction.value, plain(held.quantity)]
+            for symbol, held in sorted(tally.open.items())
+        },
+        "kill": (
+            {
+                "reason": tally.kill.reason.value,
+                "at": utc_text(tally.kill.received_ns),
+                "detail": tally.kill.detail,
+            }
+            if tally.kill
+            else None
+        ),
+    }
+
+
+def _evidence(evidence: Evidence) -> Json:
+    return {
+        "trades": evidence.trades,
+        "wins": evidence.wins,
+        "win_rate": _rate(evidence.win_rate),
+        "win_rate_band": _rates(evidence.win_rate_band),
+        "break_even_win_rate": _rate(evidence.break_even_win_rate),
+        "profit_factor": _rate(evidence.profit_factor),
+        "mean_net": _money(evidence.mean_net),
+        "mean_net_band": [_money(end) for end in evidence.mean_net_band or ()] or None,
+        "verdict": evidence.verdict,
+    }
+
+
+def _level(price: Decimal, quantity: Decimal) -> list[JsonValue]:
+    return [plain(price), plain(quantity)]
+
+
+def _rate(value: Decimal | None) -> float | None:
+    return None if value is None else float(value.quantize(_RATE_DIGITS))
+
+
+def _rates(band: Band | None) -> list[JsonValue] | None:
+    return None if band is None else [_rate(end) for end in band]
+
+
+def _money(value: Decimal | None) -> str | None:
+    return None if value is None else plain(value.quantize(_MONEY_DIGITS))
+
+
+def utc_text(time_ns: int) -> str:
+    """Nanoseconds since the epoch as RFC 3339 text, all nine decimals."""
+    seconds, nanoseconds = divmod(time_ns, NS_PER_S)
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{nanoseconds:09d}Z"
+
+
+def signal_rows(tally: Tally) -> Iterator[tuple[object, ...]]:
+    """Rows of signals.csv, see `SIGNALS`."""
+    for s in tally.signals:
+        yield (
+            s.received_ns,
+            s.symbol,
+            s.side.value,
+            s.update_id,
+            plain(s.bid_volume),
+            plain(s.ask_volume),
+            _optional(s.best_bid),
+            _optional(s.best_ask),
+        )
+
+
+def order_rows(tally: Tally) -> Iterator[tuple[object, ...]]:
+    """Rows of orders.csv, see `ORDERS`."""
+    for line in tally.orders.values():
+        o = line.order
+        yield (
+            o.received_ns,
+            o.symbol,
+            o.client_order_id,
+            o.side.value,
+            o.order_type.value,
+            o.purpose.value,
+            plain(o.quantity),
+            _optional(o.limit_price),
+            o.is_reduce_only,
+            line.status.value,
+            plain(line.filled),
+        )
+
+
+def fill_rows(tally: Tally) -> Iterator[tuple[object, ...]]:
+    """Rows of fills.csv, see `FILLS`."""
+    for f in tally.fills:
+        yield (
+            f.received_ns,
+            f.symbol,
+            f.client_order_id,
+            f.trade_id,
+            f.side.value,
+            plain(f.price),
+            plain(f.quantity),
+            plain(f.fee),
+            f.is_maker,
+        )
+
+
+def trade_rows(tally: Tally) -> Iterator[tuple[object, ...]]:
+    """Rows of trades.csv, see `TRADES`."""
+    for t in tally.trades:
+        yield (
+            t.opened_ns,
+            t.received_ns,
+            t.symbol,
+            t.direction.value,
+            plain(t.quantity),
+            plain(t.entry_notional),
+            plain(t.exit_notional),
+            plain(t.gross),
+            plain(t.fees),
+            plain(t.net),
+            t.exit_purpose.value,
+        )
+
+
+def _optional(value: Decimal | None) -> str:
+    return "" if value is None else plain(value)
+
+
+SIGNALS = (
+    "received_ns",
+    "symbol",
+    "side",
+    "update_id",
+    "bid_volume",
+    "ask_volume",
+    "best_bid",
+    "best_ask",
+)
+ORDERS = (
+    "received_ns",
+    "symbol",
+    "client_order_id",
+    "side",
+    "type",
+    "purpose",
+    "quantity",
+    "limit_price",
+    "reduce_only",
+    "status",
+    "filled_quantity",
+)
+FILLS = (
+    "received_ns",
+    "symbol",
+    "client_order_id",
+    "trade_id",
+    "side",
+    "price",
+    "quantity",
+    "fee",
+    "is_maker",
+)
+TRADES = (
+    "opened_ns",
+    "closed_ns",
+    "symbol",
+    "direction",
+    "quantity",
+    "entry_notional",
+    "exit_notional",
+    "gross",
+    "fees",
+    "net",
+    "exit_purpose",
+)
+CSV_FILES = (
+    ("signals.csv", SIGNALS, signal_rows),
+    ("orders.csv", ORDERS, order_rows),
+    ("fills.csv", FILLS, fill_rows),
+    ("trades.csv", TRADES, trade_rows),
+)
+"""Name, header and rows of each CSV file of a run."""
