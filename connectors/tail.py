@@ -1,7 +1,7 @@
 """A store of numbered entries, read to its end or followed while it grows."""
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Generic, TypeVar
 
 from bytewax.inputs import (
@@ -39,7 +39,7 @@ class _TailPartition(StatefulSourcePartition[X | None, None]):
             return entries
         if self._is_ended or is_last_look:
             raise StopIteration
-        self._awake = datetime.now(timezone.utc) + source.poll
+        self._awake = datetime.now(UTC) + source.poll
         if not self._has_news:
             return []
         self._has_news = False

@@ -8,6 +8,7 @@ Step names are part of stored state: a test pins them.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
@@ -24,7 +25,7 @@ from flows.domain.signal import ZoneTracker
 from flows.operators.account import account
 from flows.operators.books import books
 from flows.domain.fault import Fault
-from flows.operators.imbalance import ZonedUpdate, imbalance
+from flows.operators.imbalance import imbalance
 from flows.operators.signals import signals
 
 
@@ -44,7 +45,7 @@ def build_trading_flow(
     engine: Engine,
     journal: Sink[tuple[str, JournalEntry]],
     fault: Fault,
-    views: Sink[ZonedUpdate] | None = None,
+    views: Sink[Any] | None = None,
 ) -> Dataflow:
     """Wire the flow; `views` also takes every view with its zone."""
     flow = Dataflow("trading")

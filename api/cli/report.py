@@ -1,8 +1,10 @@
 """The closing report, for a trader's eye."""
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -28,29 +30,31 @@ def print_report(report: Report, out: Path) -> None:
 
 
 def _books(symbols: dict[str, Report]) -> Table:
-    table = Table(title="Books", title_justify="left")
+    table = Table(title="Books", title_justify="left", box=SIMPLE_HEAD)
     table.add_column("symbol")
     table.add_column("state")
-    for heading in ("applied", "gaps", "crossed", "= bookTicker", "bid", "ask"):
+    for heading in ("applied", "gaps", "crossed", "as bookTicker", "signals"):
         table.add_column(heading, justify="right")
-    table.add_column("signals", justify="right")
     for symbol, facts in symbols.items():
         table.add_row(
             symbol,
             facts["state"],
-            f"{facts['applied']:,} of {facts['depth_events']:,}",
+            f"{facts['applied']}/{facts['depth_events']}",
             str(facts["gaps"]),
             str(facts["crossed"]),
-            f"{facts['book_ticker_equal']:,} of {facts['book_ticker_checked']:,}",
-            facts["best_bid"][0] if facts["best_bid"] else "-",
-            facts["best_ask"][0] if facts["best_ask"] else "-",
-            f"{facts['signals']['BUY']} buy, {facts['signals']['SELL']} sell",
+            f"{facts['book_ticker_equal']}/{facts['book_ticker_checked']}",
+            f"{facts['signals']['BUY']} buy {facts['signals']['SELL']} sell",
         )
     return table
 
 
 def _trading(totals: Report) -> Table:
-    table = Table(title="Trading on paper", title_justify="left", show_header=False)
+    table = Table(
+        title="Trading on paper",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        show_header=False,
+    )
     table.add_column()
     table.add_column()
     for name, value in _lines(totals):
@@ -74,12 +78,12 @@ def _lines(totals: Report) -> list[tuple[str, str]]:
             f"{_percent(totals['break_even_win_rate'])} after fees",
         ),
         ("profit factor", _or_dash(totals["profit_factor"])),
-        ("gross", pnl["gross"]),
-        ("fees", pnl["fees"]),
-        ("net", pnl["net"]),
+        ("gross", _cents(pnl["gross"])),
+        ("fees", _cents(pnl["fees"])),
+        ("net", _cents(pnl["net"])),
         ("mean net per trade", _mean(totals)),
-        ("largest drawdown", totals["max_drawdown"]),
-        ("equity", totals["equity"]),
+        ("largest drawdown", _cents(totals["max_drawdown"])),
+        ("equity", _cents(totals["equity"])),
         ("refused", ", ".join(refused) or "none"),
         (
             "kill switch",
@@ -100,9 +104,13 @@ def _mean(totals: Report) -> str:
     if totals["mean_net"] is None:
         return "-"
     if totals["mean_net_band"] is None:
-        return str(totals["mean_net"])
-    low, high = totals["mean_net_band"]
-    return f"{totals['mean_net']} (95 % band {low} to {high})"
+        return _cents(totals["mean_net"])
+    low, high = map(_cents, totals["mean_net_band"])
+    return f"{_cents(totals['mean_net'])} (95 % band {low} to {high})"
+
+
+def _cents(amount: str) -> str:
+    return f"{Decimal(amount):,.2f}"
 
 
 def _percent(rate: float) -> str:

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 import bytewax.operators as op
-from bytewax.dataflow import operator
-from bytewax.operators import KeyedStream, Stream
+from bytewax.dataflow import Stream, operator
+from bytewax.operators import KeyedStream
 
 from flows.domain.fault import Fault
 

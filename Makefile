@@ -1,0 +1,66 @@
+# Everything lives in .venv at the root: `make setup`, then `.venv/bin/mft`.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHONS := $(or $(PYTHON),python3.11 python3.12 python3)
+UV := uv==0.13.9
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench clean lock
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+setup: $(VENV)/.installed ## Install the bot and its tools into .venv (Python 3.11 or 3.12)
+
+demo: setup ## Trade a synthetic market on paper and show the result
+	$(BIN)/mft demo
+
+test: setup ## Run all tests
+	$(BIN)/python -m pytest
+
+check: setup ## Run what CI runs: format, lint, types, house rules, tests, coverage
+	$(BIN)/black --check .
+	$(BIN)/isort --check-only .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m tests.quality.money
+	$(BIN)/python -m tests.quality.conventions
+	$(BIN)/python -m pytest --cov --cov-report=json:.coverage.json
+	$(BIN)/python -m tests.quality.branches .coverage.json
+
+bench: setup ## Measure the speed of the books and of the whole path
+	$(BIN)/mft bench
+
+clean: ## Remove .venv, caches and build products; recordings and results stay
+	rm -rf $(VENV) build dist *.egg-info .coverage* .hypothesis
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	find flows connectors api tests -name __pycache__ -prune -exec rm -rf {} +
+
+lock: $(VENV)/.created ## Resolve requirements.lock anew; UPGRADE=--upgrade takes newer versions
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(UV)
+	$(BIN)/python -c 'import tomllib; \
+	    print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
+	  | $(BIN)/uv pip compile pyproject.toml - --quiet --extra dev $(UPGRADE) \
+	    --universal --python-version 3.11 --generate-hashes --no-annotate \
+	    --no-emit-index-url --custom-compile-command 'make lock' \
+	    --output-file requirements.lock > /dev/null
+
+$(VENV)/.created:
+	@for python in $(PYTHONS); do \
+	  "$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' \
+	    2> /dev/null || continue; \
+	  "$$python" -c 'import ensurepip, venv' 2> /dev/null || { bare="$$python"; continue; }; \
+	  "$$python" -m venv $(VENV) && touch $@; exit; \
+	done; \
+	if [ -n "$$bare" ]; then \
+	  echo "$$bare has no venv module. On Debian and Ubuntu: sudo apt-get install python3-venv"; \
+	else \
+	  echo "Expected Python 3.11 or 3.12 as one of: $(PYTHONS). Install one, or name it: make setup PYTHON=/path/to/python3.12"; \
+	fi >&2; exit 1
+
+$(VENV)/.installed: $(VENV)/.created requirements.lock pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@

@@ -1,0 +1,60 @@
+"""Structured logging: which events exist, and how they are written.
+
+Logging is for decisions of the program and changes of its state, never per message; what
+the strategy does is in the journal. The level comes from `MFT_LOG` (default `warning`),
+lines go to standard error, as JSON where that is not a terminal.
+"""
+
+import logging
+import os
+import sys
+from typing import Any
+
+import structlog
+
+from flows.domain.errors import ConfigurationError
+
+EVENTS = {
+    "replay_started": "A replay begins: run id, output, number of recordings.",
+    "replay_resumed": "The journal already holds entries of this run.",
+    "replay_traded": "The trading flow has ended: entries in the journal, seconds.",
+    "replay_archived": "Journal and views are in ClickHouse: seconds.",
+    "replay_finished": "The report is written: run id, output.",
+}
+"""Every event name with its meaning; another name is a bug."""
+
+_LEVELS = ("debug", "info", "warning", "error")
+
+
+def configure() -> None:
+    """Set logging up for a process. Raises ConfigurationError on an unknown level."""
+    level = os.environ.get("MFT_LOG", "warning").lower()
+    if level not in _LEVELS:
+        msg = f"MFT_LOG: expected one of {', '.join(_LEVELS)}, was {level!r}"
+        raise ConfigurationError(msg)
+    is_terminal = sys.stderr.isatty()
+    structlog.configure(
+        processors=[
+            _check_event,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            (
+                structlog.dev.ConsoleRenderer()
+                if is_terminal
+                else structlog.processors.JSONRenderer()
+            ),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(
+            logging.getLevelNamesMapping()[level.upper()]
+        ),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+    )
+
+
+def _check_event(
+    _logger: Any, _method: str, line: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    if line["event"] not in EVENTS:
+        msg = f"Log event {line['event']!r} is not in the documented list"
+        raise ValueError(msg)
+    return line
