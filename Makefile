@@ -38,10 +38,11 @@ clean: ## Remove .venv, caches and build products; recordings and results stay
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find flows connectors api tests -name __pycache__ -prune -exec rm -rf {} +
 
+# Beside the project's own: its build backend, and what that needs for `pip install -e`.
 lock: $(VENV)/.created ## Resolve requirements.lock anew; UPGRADE=--upgrade takes newer versions
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(UV)
 	$(BIN)/python -c 'import tomllib; \
-	    print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
+	    print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], "editables", sep="\n")' \
 	  | $(BIN)/uv pip compile pyproject.toml - --quiet --extra dev $(UPGRADE) \
 	    --universal --python-version 3.11 --generate-hashes --no-annotate \
 	    --no-emit-index-url --custom-compile-command 'make lock' \

@@ -1,7 +1,7 @@
 """Running a flow to its end."""
 
-from bytewax.testing import run_main
 from bytewax.dataflow import Dataflow
+from bytewax.testing import run_main
 
 from flows.domain.fault import Fault
 

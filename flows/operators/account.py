@@ -7,8 +7,8 @@ from bytewax.dataflow import Stream, operator
 from bytewax.operators import KeyedStream, StatefulBatchLogic
 
 from flows.domain.account import Account, AccountEvent
-from flows.domain.run import JournalEntry
 from flows.domain.fault import Fault
+from flows.domain.run import JournalEntry
 
 ACCOUNT_KEY = "account"
 

@@ -8,9 +8,9 @@ from bytewax.dataflow import Stream, operator
 from flows.domain.books import Books, PassedOn
 from flows.domain.errors import MalformedFrame, MarketDataError
 from flows.domain.event import Event
+from flows.domain.fault import Fault
 from flows.domain.frame import RawFrame
 from flows.domain.symbol_book import BookOutput
-from flows.domain.fault import Fault
 
 MarketUpdate = BookOutput | PassedOn
 Decode = Callable[[RawFrame], Event]

@@ -6,11 +6,11 @@ import bytewax.operators as op
 from bytewax.dataflow import Stream, operator
 
 from flows.domain.books import PassedOn
+from flows.domain.fault import Fault
 from flows.domain.imbalance import Imbalance, ImbalanceRule
 from flows.domain.symbol_book import BookStateChanged
 from flows.domain.view import BookView
 from flows.operators.books import MarketUpdate
-from flows.domain.fault import Fault
 
 ZonedUpdate = Imbalance | BookStateChanged | PassedOn
 

@@ -6,10 +6,10 @@ import bytewax.operators as op
 from bytewax.dataflow import Stream, operator
 
 from flows.domain.account import AccountEvent
+from flows.domain.fault import Fault
 from flows.domain.imbalance import Imbalance
 from flows.domain.signal import ZoneTracker
 from flows.domain.symbol_book import BookStateChanged
-from flows.domain.fault import Fault
 from flows.operators.imbalance import ZonedUpdate
 
 

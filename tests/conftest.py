@@ -1,0 +1,39 @@
+"""What holds for every test.
+
+With `MFT_REQUIRE_ALL=1` a skip is a failure: where everything a test needs must be
+there, a test that did not run has shown nothing.
+"""
+
+import os
+from collections.abc import Generator
+from typing import TypeVar
+
+import pytest
+
+Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
+
+
+def _required(report: Report) -> Report:
+    is_required = os.environ.get("MFT_REQUIRE_ALL") == "1"
+    if is_required and report.skipped and not hasattr(report, "wasxfail"):
+        where = report.longrepr
+        reason = where[2] if isinstance(where, tuple) else where
+        report.outcome = "failed"
+        report.longrepr = f"Required by MFT_REQUIRE_ALL=1. {reason}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> (
+    Generator[None, pytest.TestReport, pytest.TestReport]
+):
+    """Turn the skip of a test into a failure where everything is required."""
+    return _required((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> (
+    Generator[None, pytest.CollectReport, pytest.CollectReport]
+):
+    """Turn the skip of a whole module into a failure where everything is required."""
+    return _required((yield))
