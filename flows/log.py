@@ -1,14 +1,13 @@
 """Structured logging: which events exist, and how they are written.
 
-Logging is for decisions of the program and changes of its state, never per message; what
-the strategy does is in the journal. The level comes from `MFT_LOG` (default `warning`),
+Logging is for decisions of the program and changes of its state, never per message;
+what the strategy does is in the journal. The level comes from `MFT_LOG` (default `warning`),
 lines go to standard error, as JSON where that is not a terminal.
 """
 
 import logging
 import os
 import sys
-from typing import Any
 
 import structlog
 
@@ -52,7 +51,7 @@ def configure() -> None:
 
 
 def _check_event(
-    _logger: Any, _method: str, line: structlog.typing.EventDict
+    _logger: object, _method: str, line: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
     if line["event"] not in EVENTS:
         msg = f"Log event {line['event']!r} is not in the documented list"

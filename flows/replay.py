@@ -147,7 +147,7 @@ def _trade(
             views = ViewsCsvSink(stack.enter_context(output.file("views.csv")), fault)
         source = ReplaySource(frames, batch_size=job.settings.batch_size, fault=fault)
         sink = JournalSink(journal, fault)
-        run(build_trading_flow(source, decode, engine, sink, fault, views), fault)
+        run(build_trading_flow(source, decode, engine, sink, fault, views=views), fault)
 
 
 def _tally(journal: Path, run_id: str) -> Tally:

@@ -18,13 +18,13 @@ from bytewax.outputs import Sink
 from flows.domain.account import Account
 from flows.domain.books import Books
 from flows.domain.event import Event
+from flows.domain.fault import Fault
 from flows.domain.frame import RawFrame
 from flows.domain.imbalance import ImbalanceRule
 from flows.domain.run import JournalEntry
 from flows.domain.signal import ZoneTracker
 from flows.operators.account import account
 from flows.operators.books import books
-from flows.domain.fault import Fault
 from flows.operators.imbalance import imbalance
 from flows.operators.signals import signals
 
@@ -45,6 +45,7 @@ def build_trading_flow(
     engine: Engine,
     journal: Sink[tuple[str, JournalEntry]],
     fault: Fault,
+    *,
     views: Sink[Any] | None = None,
 ) -> Dataflow:
     """Wire the flow; `views` also takes every view with its zone."""

@@ -8,9 +8,9 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from api.cli.main import app
 from flows.log import EVENTS
@@ -87,12 +87,20 @@ def broken_references(path: Path, root: Path = ROOT) -> Iterator[str]:
             yield f"{path.relative_to(root)}: there is no {target}"
 
 
+def _group() -> TyperGroup:
+    group = typer.main.get_command(app)
+    if not isinstance(group, TyperGroup):
+        msg = "Expected the command line to have commands"
+        raise TypeError(msg)
+    return group
+
+
 def unknown_commands(path: Path, root: Path = ROOT) -> Iterator[str]:
     """`mft` lines of a document that the command line does not understand."""
-    group: Any = typer.main.get_command(app)
+    commands = _group().commands
     for line in _COMMAND.findall(path.read_text(encoding="utf-8")):
         _, name, *options = shlex.split(line, comments=True)
-        command = group.commands.get(name)
+        command = commands.get(name)
         known = {o for p in command.params for o in p.opts} if command else set()
         used = {option for option in options if option.startswith("--")}
         if command is None or used - known:
@@ -102,8 +110,7 @@ def unknown_commands(path: Path, root: Path = ROOT) -> Iterator[str]:
 def undocumented_commands(root: Path = ROOT) -> Iterator[str]:
     """Commands without an example in their help, or absent from the README."""
     readme = (root / "README.md").read_text(encoding="utf-8")
-    group: Any = typer.main.get_command(app)
-    for name, command in group.commands.items():
+    for name, command in _group().commands.items():
         if "Example: mft " not in (command.help or ""):
             yield f"mft {name}: its help shows no example"
         if f"mft {name}" not in readme:
@@ -122,8 +129,8 @@ def main() -> int:
     """Check the documents, or with `--write` mend what is generated."""
     found = findings(write="--write" in sys.argv[1:])
     for line in found:
-        print(line)  # noqa: T201 - a command's own output
-    print(f"docs: {len(found)} findings")  # noqa: T201 - a command's own output
+        print(line)
+    print(f"docs: {len(found)} findings")
     return 1 if found else 0
 
 
