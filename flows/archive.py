@@ -11,6 +11,7 @@ on. Step names are part of stored state: a test pins them.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -75,7 +76,7 @@ class Archived(msgspec.Struct, frozen=True):
     rows: dict[str, int]
     """Rows loaded by this run, by table; less than all where it resumed."""
     unrepresentable: dict[str, int]
-    """Rows of the whole run that are kept as text, by table: a number fits no column."""
+    """Rows of the whole run that are kept as text, by table: a number was too long."""
 
 
 def build_archive_flow(
@@ -123,12 +124,13 @@ def archive(
     market: Callable[[Fault], Market] | None = None,
     *,
     until: Callable[[], bool] | None = None,
+    poll: timedelta = timedelta(seconds=1),
     block_size: int = BLOCK_SIZE,
 ) -> Archived:
     """Load a run into a migrated store, each row exactly once; resumes by itself.
 
-    With `until` the journal is followed while it grows, to its `run_ended` entry or
-    until `until()` is true. Raises the TradingError that ended the flow.
+    With `until` the journal is followed while it grows, asked every `poll`, to its
+    `run_ended` entry or until `until()` is true. Raises what ended the flow early.
     """
     fault = Fault()
     writer = BlockWriter(store, run_id, block_size=block_size)
@@ -140,15 +142,14 @@ def archive(
             fault,
             first=writer.next_number("journal"),
             until=until,
+            poll=poll,
         )
         found = market(fault) if market else None
         sink = BlockSink(writer, fault)
         run(build_archive_flow(run_id, entries, found, sink, fault), fault)
     finally:
         reader.close()
-    odd = {
-        table: count for table, count in store.query(_UNREPRESENTABLE, {"run": run_id})
-    }
+    odd = dict(store.query(_UNREPRESENTABLE, {"run": run_id}))
     return Archived(writer.loaded.blocks, writer.loaded.rows, odd)
 
 
@@ -156,10 +157,10 @@ def archive_replay(
     directory: Path,
     run_id: str,
     journal_path: Path,
+    *,
     recordings: Sequence[Path],
     settings: Settings,
     on_progress: Callable[[int], None] = lambda _more: None,
-    *,
     block_size: int = BLOCK_SIZE,
 ) -> Archived:
     """Load a finished replay into the embedded store in `directory`.

@@ -16,6 +16,7 @@ from connectors.output import REPORT, OutputDirectory
 from connectors.recording import merged_frames
 from connectors.replay import ReplaySource
 from connectors.views_csv import ViewsCsvSink
+from flows.archive import archive_replay
 from flows.domain.account import Account
 from flows.domain.books import Books
 from flows.domain.errors import MarketDataError, RecordingError
@@ -120,10 +121,19 @@ def _replay(
     begun = time.perf_counter()
     _trade(job, engine, started.run_id, output, on_progress)
     elapsed_s = time.perf_counter() - begun
+    archived = archive_replay(
+        output.clickhouse,
+        started.run_id,
+        output.journal,
+        recordings=job.recordings,
+        settings=job.settings,
+        on_progress=lambda more: on_progress("archive", more),
+    )
     tally = _tally(output.journal, started.run_id)
     for name, header, rows in CSV_FILES:
         output.write_csv(name, header, rows(tally))
     report = build_report(started.run_id, job.settings, engine, tally, elapsed_s)
+    report["unrepresentable"] = {**archived.unrepresentable}
     with output.file(REPORT) as file:
         file.write(msgspec.json.format(msgspec.json.encode(report)).decode() + "\n")
     return report

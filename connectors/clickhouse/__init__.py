@@ -5,10 +5,10 @@ from connectors.clickhouse.blocks import (
     BlockWriter,
     CaughtUp,
     Item,
-    Ledger,
     Loaded,
 )
 from connectors.clickhouse.client import ClickHouse, NotExact
+from connectors.clickhouse.ledger import Ledger
 from connectors.clickhouse.rows import JournalRows, TradeRows, ViewRows
 
 __all__ = [

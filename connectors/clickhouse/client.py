@@ -6,6 +6,7 @@ are scaled integers: no number passes through a float or a rounding context.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import re
@@ -25,12 +26,8 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from connectors.clickhouse.columns import Column, Unrepresentable
 from flows.domain.errors import StoreError
 
-DEDUPLICATION_WINDOW = 10_000
-"""Inserted parts that each table remembers; the migrations set it on every table."""
-
 _INSERT_SETTINGS = {
     "deduplicate_blocks_in_dependent_materialized_views": 1,
-    "insert_deduplicate": 1,
     # without these one block could reach a table as several, or not at all
     "async_insert": 0,
     "max_insert_threads": 1,
@@ -50,12 +47,12 @@ SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
 """
 _COMMENT = re.compile(r"^--.*\n?", re.MULTILINE)
 _TRAILER = re.compile(r"\s*\(version [^()]*(\([^()]*\))?\)\s*$")
-_CANNOT_OPEN = "cannot be opened (another process may hold it)"
+_LOCK_FILE = "status"  # the engine keeps it locked while it is open
 
 Values = tuple[object, ...]
 
 
-class NotExact(StoreError):
+class NotExact(StoreError):  # noqa: N818 - named like the domain's errors
     """A number fits no column exactly; nothing was inserted."""
 
 
@@ -105,8 +102,9 @@ class ClickHouse:
         Do not fork after this: the child would hang.
         """
         place = str(directory)
-        with _errors(place, _CANNOT_OPEN):
+        with _errors(place, "cannot be opened"):
             directory.mkdir(parents=True, exist_ok=True)
+            _check_free(directory)
             client = clickhouse_connect.get_client(interface="chdb", path=place)
         return cls(client, place)
 
@@ -152,8 +150,7 @@ class ClickHouse:
             self.command(statement)
         self._columns.clear()
         row = (migration.number, migration.name, migration.checksum)
-        token = f"migration/{migration.number}"
-        self.insert("schema_migrations", ("number", "name", "checksum"), [row], token)
+        self.insert("schema_migrations", ("number", "name", "checksum"), [row])
         return True
 
     def columns(self, table: str) -> dict[str, Column]:
@@ -173,15 +170,19 @@ class ClickHouse:
         return known
 
     def insert(
-        self, table: str, columns: Sequence[str], rows: Sequence[Values], token: str
+        self,
+        table: str,
+        columns: Sequence[str],
+        rows: Sequence[Values],
+        token: str | None = None,
     ) -> None:
-        """Insert rows exactly, once per token.
+        """Insert rows exactly.
 
-        Times are integers in the unit of their column, decimals are Decimal or pairs
-        (scaled integer, decimals), arrays of decimals pairs (scaled integers, decimals).
-        The same token within the deduplication window changes nothing, in the table
-        and in every materialised view behind it. Raises NotExact, with nothing inserted,
-        where a value cannot be held, and StoreError.
+        Times are integers in the unit of their column, decimals are Decimal or
+        pairs (scaled integer, decimals), arrays of them (scaled integers, decimals).
+        A request sent twice under one token changes nothing the second time, in the
+        table and in every materialised view behind it. Raises NotExact, with nothing
+        inserted, where a column cannot hold a value, and StoreError.
         """
         if not rows:
             return
@@ -190,13 +191,18 @@ class ClickHouse:
             encoded = pa.table(
                 {
                     name: kinds[name].encode(values)
-                    for name, values in zip(columns, zip(*rows), strict=True)
+                    for name, values in zip(
+                        columns, zip(*rows, strict=True), strict=True
+                    )
                 }
             )
         except Unrepresentable as error:
             msg = f"{self.place}: table {table}: {error}"
             raise NotExact(msg) from error
-        settings = {**_INSERT_SETTINGS, "insert_deduplication_token": token}
+        once: dict[str, object] = {"insert_deduplicate": 0}
+        if token is not None:
+            once = {"insert_deduplicate": 1, "insert_deduplication_token": token}
+        settings = {**_INSERT_SETTINGS, **once}
         with _errors(self.place, f"cannot insert into {table}"):
             self._client.insert_arrow(table, encoded, settings=settings)
 
@@ -229,6 +235,19 @@ class ClickHouse:
         """Close the connection; an embedded store can then be opened by others."""
         with _errors(self.place, "cannot be closed"):
             self._client.close()
+
+
+def _check_free(directory: Path) -> None:
+    """Ask before the engine does: it would complain on standard error."""
+    path = directory / _LOCK_FILE
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            msg = f"{directory}: cannot be opened: another process holds it"
+            raise StoreError(msg) from None
 
 
 @contextmanager

@@ -6,7 +6,8 @@ A number that a column cannot hold exactly is never rounded: it is Unrepresentab
 import re
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from itertools import accumulate
+from itertools import accumulate, chain, groupby
+from operator import itemgetter
 from typing import Any
 
 import pyarrow as pa  # type: ignore[import-untyped]  # ships no types
@@ -25,11 +26,14 @@ _TIME_UNITS = {None: "s", "0": "s", "3": "ms", "6": "us", "9": "ns"}
 _WRAPPER = re.compile(r"(?:LowCardinality|Nullable)\((.*)\)")
 _ARRAY = re.compile(r"Array\((.*)\)")
 
+_NARROW_DIGITS = 38  # of 16 bytes
+_MAX_EXPONENT = 999  # far beyond any column
+
 Scaled = tuple[int, int]
 """(integer, decimals): integer / 10^decimals."""
 
 
-class Unrepresentable(ValueError):
+class Unrepresentable(ValueError):  # noqa: N818 - named like the domain's errors
     """A value that its column cannot hold exactly."""
 
 
@@ -100,27 +104,31 @@ class _Decimals:
             raise ValueError(msg)
         precision, self._scale = int(found.group(1)), int(found.group(2))
         self._limit = 10**precision
-        is_wide = precision > 38
+        is_wide = precision > _NARROW_DIGITS
         self._width = 32 if is_wide else 16
         arrow = pa.decimal256 if is_wide else pa.decimal128
         self._kind = arrow(precision, self._scale)
 
     def encode(self, values: Sequence[Decimal | Scaled | None]) -> Any:
-        integers = [0 if v is None else self._integer(v) for v in values]
+        pairs = [(0, 0) if value is None else self._pair(value) for value in values]
         present = None
         if None in values:
-            present = pa.array([v is not None for v in values]).buffers()[1]
-        return self._array(integers, present)
+            present = pa.array([value is not None for value in values]).buffers()[1]
+        decimals = {decimals for _, decimals in pairs}
+        if len(decimals) == 1:
+            scaled = self._rescaled([integer for integer, _ in pairs], *decimals)
+        else:
+            scaled = [self._rescaled([pair[0]], pair[1])[0] for pair in pairs]
+        return self._array(scaled, present)
 
     def encode_arrays(self, values: Sequence[tuple[Sequence[int], int]]) -> Any:
         offsets = [0, *accumulate(len(integers) for integers, _ in values)]
-        flat = [
-            integer
-            for integers, decimals in values
-            for integer in self._rescaled(integers, decimals)
-        ]
+        scaled: list[int] = []
+        for decimals, group in groupby(values, itemgetter(1)):  # rises now and then
+            flat = list(chain.from_iterable(integers for integers, _ in group))
+            scaled += self._rescaled(flat, decimals)
         return pa.ListArray.from_arrays(
-            pa.array(offsets, pa.int32()), self._array(flat, None)
+            pa.array(offsets, pa.int32()), self._array(scaled, None)
         )
 
     def _array(self, integers: list[int], present: Any) -> Any:
@@ -129,33 +137,31 @@ class _Decimals:
         buffers = [present, pa.py_buffer(raw)]
         return pa.Array.from_buffers(self._kind, len(integers), buffers)
 
-    def _integer(self, value: Decimal | Scaled) -> int:
+    def _pair(self, value: Decimal | Scaled) -> Scaled:
         if isinstance(value, tuple):
-            return self._rescaled((value[0],), value[1])[0]
+            return value
         exponent = value.as_tuple().exponent
-        if not isinstance(exponent, int) or exponent < -999 or value.adjusted() > 999:
+        if not isinstance(exponent, int) or abs(exponent) > _MAX_EXPONENT:
             msg = f"{str(value)[:80]} is no number of {self._kind}"
             raise Unrepresentable(msg)
         decimals = max(0, -exponent)
-        return self._rescaled((int(EXACT.scaleb(value, decimals)),), decimals)[0]
+        return int(EXACT.scaleb(value, decimals)), decimals
 
-    def _rescaled(self, integers: Sequence[int], decimals: int) -> list[int]:
-        shift = self._scale - decimals
-        if shift >= 0:
-            factor = 10**shift
+    def _rescaled(self, integers: list[int], decimals: int) -> list[int]:
+        """The integers at the column's scale, exactly."""
+        if decimals <= self._scale:
+            factor = 10 ** (self._scale - decimals)
             scaled = [integer * factor for integer in integers]
         else:
-            divisor = 10**-shift
+            divisor = 10 ** (decimals - self._scale)
             scaled = [integer // divisor for integer in integers]
-            for integer, result in zip(integers, scaled, strict=True):
-                if result * divisor != integer:
-                    self._refuse(integer, decimals)
-        for integer, result in zip(integers, scaled, strict=True):
-            if not -self._limit < result < self._limit:
-                self._refuse(integer, decimals)
+            if any(i % divisor for i in integers):
+                self._refuse(integers, decimals)
+        if scaled and (max(scaled) >= self._limit or min(scaled) <= -self._limit):
+            self._refuse(integers, decimals)
         return scaled
 
-    def _refuse(self, integer: int, decimals: int) -> None:
-        number = plain(unscaled(integer, decimals))
-        msg = f"{number[:80]} is not exact in {self._kind}"
+    def _refuse(self, integers: list[int], decimals: int) -> None:
+        longest = plain(unscaled(max(integers, key=abs), decimals))
+        msg = f"numbers up to {longest[:80]} are not all exact in {self._kind}"
         raise Unrepresentable(msg)

@@ -1,7 +1,8 @@
 -- What the market showed, derived from recorded frames.
 --
--- Every table keeps a deduplication window, so that a block sent again with the same
--- token changes nothing; every insert reaches the disk before it is confirmed. Time to
+-- `block` names the block of the ledger that a row came with. Every table keeps a
+-- deduplication window, so that a request sent twice counts once; every insert reaches
+-- the disk before it is confirmed. Time to
 -- live counts from `inserted_at`, never from the market's clock: a replay of an old
 -- recording must keep its rows.
 --
@@ -13,6 +14,7 @@
 CREATE TABLE IF NOT EXISTS book_views
 (
     run_id LowCardinality(String),
+    block UInt64,
     sequence UInt64,
     symbol LowCardinality(String),
     received_at DateTime64(9, 'UTC'),
@@ -40,13 +42,14 @@ ENGINE = MergeTree
 PARTITION BY toDate(received_at)
 ORDER BY (symbol, received_at, run_id, sequence)
 TTL inserted_at + INTERVAL 180 DAY
-SETTINGS non_replicated_deduplication_window = 10000,
+SETTINGS non_replicated_deduplication_window = 1000,
     fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- Public trades; an aggregate stands for several trades and has ids of its own.
 CREATE TABLE IF NOT EXISTS market_trades
 (
     run_id LowCardinality(String),
+    block UInt64,
     sequence UInt64,
     symbol LowCardinality(String),
     received_at DateTime64(9, 'UTC'),
@@ -62,5 +65,5 @@ ENGINE = MergeTree
 PARTITION BY toDate(received_at)
 ORDER BY (symbol, received_at, run_id, sequence)
 TTL inserted_at + INTERVAL 180 DAY
-SETTINGS non_replicated_deduplication_window = 10000,
+SETTINGS non_replicated_deduplication_window = 1000,
     fsync_after_insert = 1, fsync_part_directory = 1;

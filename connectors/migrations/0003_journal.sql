@@ -7,6 +7,7 @@
 CREATE TABLE IF NOT EXISTS journal
 (
     run_id LowCardinality(String),
+    block UInt64,
     sequence UInt64,
     symbol LowCardinality(String),
     received_at DateTime64(9, 'UTC'),
@@ -17,13 +18,14 @@ CREATE TABLE IF NOT EXISTS journal
 ENGINE = MergeTree
 PARTITION BY toDate(received_at)
 ORDER BY (run_id, sequence)
-SETTINGS non_replicated_deduplication_window = 10000,
+SETTINGS non_replicated_deduplication_window = 1000,
     fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- Entries into the BUY or the SELL zone.
 CREATE TABLE IF NOT EXISTS signals
 (
     run_id LowCardinality(String),
+    block UInt64,
     sequence UInt64,
     symbol LowCardinality(String),
     received_at DateTime64(9, 'UTC'),
@@ -38,13 +40,14 @@ CREATE TABLE IF NOT EXISTS signals
 ENGINE = MergeTree
 PARTITION BY toDate(received_at)
 ORDER BY (symbol, received_at, run_id, sequence)
-SETTINGS non_replicated_deduplication_window = 10000,
+SETTINGS non_replicated_deduplication_window = 1000,
     fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- What the risk gate said, with the numbers that decided.
 CREATE TABLE IF NOT EXISTS decisions
 (
     run_id LowCardinality(String),
+    block UInt64,
     sequence UInt64,
     symbol LowCardinality(String),
     received_at DateTime64(9, 'UTC'),
@@ -59,13 +62,14 @@ CREATE TABLE IF NOT EXISTS decisions
 ENGINE = MergeTree
 PARTITION BY toDate(received_at)
 ORDER BY (symbol, received_at, run_id, sequence)
-SETTINGS non_replicated_deduplication_window = 10000,
+SETTINGS non_replicated_deduplication_window = 1000,
     fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- Orders as decided; immutable, their progress is in order_reports.
 CREATE TABLE IF NOT EXISTS orders
 (
     run_id LowCardinality(String),
+    block UInt64,
     sequence UInt64,
     symbol LowCardinality(String),
     received_at DateTime64(9, 'UTC'),
@@ -82,13 +86,14 @@ CREATE TABLE IF NOT EXISTS orders
 ENGINE = MergeTree
 PARTITION BY toDate(received_at)
 ORDER BY (symbol, received_at, run_id, sequence)
-SETTINGS non_replicated_deduplication_window = 10000,
+SETTINGS non_replicated_deduplication_window = 1000,
     fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- What the venue said of an order.
 CREATE TABLE IF NOT EXISTS order_reports
 (
     run_id LowCardinality(String),
+    block UInt64,
     sequence UInt64,
     symbol LowCardinality(String),
     received_at DateTime64(9, 'UTC'),
@@ -101,13 +106,14 @@ CREATE TABLE IF NOT EXISTS order_reports
 ENGINE = MergeTree
 PARTITION BY toDate(received_at)
 ORDER BY (symbol, received_at, run_id, sequence)
-SETTINGS non_replicated_deduplication_window = 10000,
+SETTINGS non_replicated_deduplication_window = 1000,
     fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- Executions.
 CREATE TABLE IF NOT EXISTS fills
 (
     run_id LowCardinality(String),
+    block UInt64,
     sequence UInt64,
     symbol LowCardinality(String),
     received_at DateTime64(9, 'UTC'),
@@ -124,13 +130,14 @@ CREATE TABLE IF NOT EXISTS fills
 ENGINE = MergeTree
 PARTITION BY toDate(received_at)
 ORDER BY (symbol, received_at, run_id, sequence)
-SETTINGS non_replicated_deduplication_window = 10000,
+SETTINGS non_replicated_deduplication_window = 1000,
     fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- Positions after each fill.
 CREATE TABLE IF NOT EXISTS positions
 (
     run_id LowCardinality(String),
+    block UInt64,
     sequence UInt64,
     symbol LowCardinality(String),
     received_at DateTime64(9, 'UTC'),
@@ -145,13 +152,14 @@ CREATE TABLE IF NOT EXISTS positions
 ENGINE = MergeTree
 PARTITION BY toDate(received_at)
 ORDER BY (symbol, received_at, run_id, sequence)
-SETTINGS non_replicated_deduplication_window = 10000,
+SETTINGS non_replicated_deduplication_window = 1000,
     fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- Round trips from flat to flat.
 CREATE TABLE IF NOT EXISTS trades_closed
 (
     run_id LowCardinality(String),
+    block UInt64,
     sequence UInt64,
     symbol LowCardinality(String),
     received_at DateTime64(9, 'UTC'),
@@ -169,13 +177,14 @@ CREATE TABLE IF NOT EXISTS trades_closed
 ENGINE = MergeTree
 PARTITION BY toDate(received_at)
 ORDER BY (symbol, received_at, run_id, sequence)
-SETTINGS non_replicated_deduplication_window = 10000,
+SETTINGS non_replicated_deduplication_window = 1000,
     fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- The account's worth.
 CREATE TABLE IF NOT EXISTS equity
 (
     run_id LowCardinality(String),
+    block UInt64,
     sequence UInt64,
     symbol LowCardinality(String),
     received_at DateTime64(9, 'UTC'),
@@ -189,13 +198,14 @@ CREATE TABLE IF NOT EXISTS equity
 ENGINE = MergeTree
 PARTITION BY toDate(received_at)
 ORDER BY (run_id, received_at, sequence)
-SETTINGS non_replicated_deduplication_window = 10000,
+SETTINGS non_replicated_deduplication_window = 1000,
     fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- Where each book left one state for another.
 CREATE TABLE IF NOT EXISTS book_states
 (
     run_id LowCardinality(String),
+    block UInt64,
     sequence UInt64,
     symbol LowCardinality(String),
     received_at DateTime64(9, 'UTC'),
@@ -207,13 +217,14 @@ CREATE TABLE IF NOT EXISTS book_states
 ENGINE = MergeTree
 PARTITION BY toDate(received_at)
 ORDER BY (symbol, received_at, run_id, sequence)
-SETTINGS non_replicated_deduplication_window = 10000,
+SETTINGS non_replicated_deduplication_window = 1000,
     fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- The kill switch and the operator's commands.
 CREATE TABLE IF NOT EXISTS risk_events
 (
     run_id LowCardinality(String),
+    block UInt64,
     sequence UInt64,
     symbol LowCardinality(String),
     received_at DateTime64(9, 'UTC'),
@@ -229,13 +240,14 @@ CREATE TABLE IF NOT EXISTS risk_events
 ENGINE = MergeTree
 PARTITION BY toDate(received_at)
 ORDER BY (run_id, received_at, sequence)
-SETTINGS non_replicated_deduplication_window = 10000,
+SETTINGS non_replicated_deduplication_window = 1000,
     fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- The first and the last entry of a run.
 CREATE TABLE IF NOT EXISTS run_events
 (
     run_id LowCardinality(String),
+    block UInt64,
     sequence UInt64,
     symbol LowCardinality(String),
     received_at DateTime64(9, 'UTC'),
@@ -250,7 +262,7 @@ CREATE TABLE IF NOT EXISTS run_events
 ENGINE = MergeTree
 PARTITION BY toDate(received_at)
 ORDER BY (run_id, received_at, sequence)
-SETTINGS non_replicated_deduplication_window = 10000,
+SETTINGS non_replicated_deduplication_window = 1000,
     fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- One row per run; `ended_at` is NULL while it runs, or where it was cut off.

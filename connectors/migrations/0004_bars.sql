@@ -1,10 +1,11 @@
--- Materialised views: one row per symbol and bucket once merged, several before.
--- Query the plain views, which add up what is not merged yet.
+-- Materialised views: one row per symbol, bucket and block, so that a block can be
+-- removed again. Query the plain views, which add the blocks up.
 
 -- Mid price, spread and imbalance per symbol and second, as aggregation states.
 CREATE TABLE IF NOT EXISTS book_bars_1s_state
 (
     run_id LowCardinality(String),
+    block UInt64,
     symbol LowCardinality(String),
     bucket DateTime('UTC'),
     open AggregateFunction(argMin, Nullable(Decimal(76, 12)), UInt64),
@@ -21,9 +22,9 @@ CREATE TABLE IF NOT EXISTS book_bars_1s_state
 )
 ENGINE = AggregatingMergeTree
 PARTITION BY toDate(bucket)
-ORDER BY (symbol, bucket, run_id)
+ORDER BY (symbol, bucket, run_id, block)
 TTL inserted_at + INTERVAL 180 DAY
-SETTINGS non_replicated_deduplication_window = 10000,
+SETTINGS non_replicated_deduplication_window = 1000,
     fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS book_bars_1s_feed TO book_bars_1s_state AS
@@ -33,6 +34,7 @@ WITH
     (bid + ask) / 2 AS mid
 SELECT
     run_id,
+    block,
     symbol,
     toDateTime(received_at) AS bucket,
     argMinState(mid, sequence) AS open,
@@ -47,7 +49,7 @@ SELECT
     countIf(zone = 'SELL') AS sell_views,
     max(book_views.inserted_at) AS inserted_at
 FROM book_views
-GROUP BY run_id, symbol, bucket;
+GROUP BY run_id, block, symbol, bucket;
 
 CREATE VIEW IF NOT EXISTS book_bars_1s AS
 SELECT
@@ -70,6 +72,7 @@ GROUP BY run_id, symbol, bucket;
 CREATE TABLE IF NOT EXISTS book_bars_1m_state
 (
     run_id LowCardinality(String),
+    block UInt64,
     symbol LowCardinality(String),
     bucket DateTime('UTC'),
     open AggregateFunction(argMin, Nullable(Decimal(76, 12)), UInt64),
@@ -86,9 +89,9 @@ CREATE TABLE IF NOT EXISTS book_bars_1m_state
 )
 ENGINE = AggregatingMergeTree
 PARTITION BY toDate(bucket)
-ORDER BY (symbol, bucket, run_id)
+ORDER BY (symbol, bucket, run_id, block)
 TTL inserted_at + INTERVAL 3 YEAR
-SETTINGS non_replicated_deduplication_window = 10000,
+SETTINGS non_replicated_deduplication_window = 1000,
     fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS book_bars_1m_feed TO book_bars_1m_state AS
@@ -98,6 +101,7 @@ WITH
     (bid + ask) / 2 AS mid
 SELECT
     run_id,
+    block,
     symbol,
     toStartOfMinute(toDateTime(received_at)) AS bucket,
     argMinState(mid, sequence) AS open,
@@ -112,7 +116,7 @@ SELECT
     countIf(zone = 'SELL') AS sell_views,
     max(book_views.inserted_at) AS inserted_at
 FROM book_views
-GROUP BY run_id, symbol, bucket;
+GROUP BY run_id, block, symbol, bucket;
 
 CREATE VIEW IF NOT EXISTS book_bars_1m AS
 SELECT
@@ -135,6 +139,7 @@ GROUP BY run_id, symbol, bucket;
 CREATE TABLE IF NOT EXISTS market_trades_1m_state
 (
     run_id LowCardinality(String),
+    block UInt64,
     symbol LowCardinality(String),
     bucket DateTime('UTC'),
     is_aggregate Bool,
@@ -146,15 +151,16 @@ CREATE TABLE IF NOT EXISTS market_trades_1m_state
 )
 ENGINE = AggregatingMergeTree
 PARTITION BY toDate(bucket)
-ORDER BY (symbol, bucket, is_aggregate, run_id)
+ORDER BY (symbol, bucket, is_aggregate, run_id, block)
 TTL inserted_at + INTERVAL 3 YEAR
-SETTINGS non_replicated_deduplication_window = 10000,
+SETTINGS non_replicated_deduplication_window = 1000,
     fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS market_trades_1m_feed TO market_trades_1m_state AS
 WITH toDecimal256(quantity, 12) AS amount
 SELECT
     run_id,
+    block,
     symbol,
     toStartOfMinute(toDateTime(received_at)) AS bucket,
     is_aggregate,
@@ -164,7 +170,7 @@ SELECT
     sumIf(amount, buyer_is_maker) AS sold_volume,
     max(market_trades.inserted_at) AS inserted_at
 FROM market_trades
-GROUP BY run_id, symbol, bucket, is_aggregate;
+GROUP BY run_id, block, symbol, bucket, is_aggregate;
 
 CREATE VIEW IF NOT EXISTS market_trades_1m AS
 SELECT
@@ -183,6 +189,7 @@ GROUP BY run_id, symbol, bucket, is_aggregate;
 CREATE TABLE IF NOT EXISTS pnl_1m_state
 (
     run_id LowCardinality(String),
+    block UInt64,
     symbol LowCardinality(String),
     bucket DateTime('UTC'),
     trades UInt64,
@@ -193,13 +200,14 @@ CREATE TABLE IF NOT EXISTS pnl_1m_state
 )
 ENGINE = SummingMergeTree
 PARTITION BY toDate(bucket)
-ORDER BY (symbol, bucket, run_id)
-SETTINGS non_replicated_deduplication_window = 10000,
+ORDER BY (symbol, bucket, run_id, block)
+SETTINGS non_replicated_deduplication_window = 1000,
     fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS pnl_1m_feed TO pnl_1m_state AS
 SELECT
     run_id,
+    block,
     symbol,
     toStartOfMinute(toDateTime(received_at)) AS bucket,
     count() AS trades,
@@ -208,7 +216,7 @@ SELECT
     sum(trades_closed.fees) AS fees,
     sum(trades_closed.net) AS net
 FROM trades_closed
-GROUP BY run_id, symbol, bucket;
+GROUP BY run_id, block, symbol, bucket;
 
 CREATE VIEW IF NOT EXISTS pnl_1m AS
 SELECT
