@@ -16,7 +16,8 @@ from connectors.output import REPORT, OutputDirectory
 from connectors.recording import merged_frames
 from connectors.replay import ReplaySource
 from connectors.views_csv import ViewsCsvSink
-from flows.archive import archive_replay
+from flows import child
+from flows.archive import Archived, archive_replay
 from flows.domain.account import Account
 from flows.domain.books import Books
 from flows.domain.errors import MarketDataError, RecordingError
@@ -32,6 +33,7 @@ from flows.settings import Settings
 from flows.trading import Engine, build_trading_flow
 
 _CHUNK = 10_000
+_ARCHIVE_BLOCK = 5_000
 
 Progress = Callable[[str, int], None]
 """Told the stage (`replay`, `archive`) and how many bytes or rows more are done."""
@@ -121,13 +123,13 @@ def _replay(
     begun = time.perf_counter()
     _trade(job, engine, started.run_id, output, on_progress)
     elapsed_s = time.perf_counter() - begun
-    archived = archive_replay(
+    archived = child.call(
+        _archive,
+        lambda more: on_progress("archive", more),
         output.clickhouse,
         started.run_id,
         output.journal,
-        recordings=job.recordings,
-        settings=job.settings,
-        on_progress=lambda more: on_progress("archive", more),
+        job,
     )
     tally = _tally(output.journal, started.run_id)
     for name, header, rows in CSV_FILES:
@@ -158,6 +160,24 @@ def _trade(
         source = ReplaySource(frames, batch_size=job.settings.batch_size, fault=fault)
         sink = JournalSink(journal, fault)
         run(build_trading_flow(source, decode, engine, sink, fault, views=views), fault)
+
+
+def _archive(
+    on_progress: Callable[[int], None],
+    directory: Path,
+    run_id: str,
+    journal: Path,
+    job: ReplayJob,
+) -> Archived:
+    return archive_replay(
+        directory,
+        run_id,
+        journal,
+        recordings=job.recordings,
+        settings=job.settings,
+        on_progress=on_progress,
+        block_size=_ARCHIVE_BLOCK,
+    )
 
 
 def _tally(journal: Path, run_id: str) -> Tally:
