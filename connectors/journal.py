@@ -68,9 +68,14 @@ class _Connection:
     def errors(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OverflowError) as error:  # a number beyond 64 bits
             msg = f"{self.path}: the journal failed: {error}"
             raise StoreError(msg) from error
+
+    def close(self) -> None:
+        """Close the file; the last one to do so folds its write-ahead log into it."""
+        with self.errors():
+            self.sql.close()
 
 
 class Journal:
@@ -83,12 +88,20 @@ class Journal:
     def __init__(self, path: Path, run_id: str, *, is_durable: bool = False) -> None:
         self._run_id = run_id
         self._connection = _Connection(path, f"{path.absolute().as_uri()}?mode=rwc")
+        try:
+            self._last = self._open(is_durable=is_durable)
+        except StoreError:
+            self._connection.close()
+            raise
+
+    def _open(self, *, is_durable: bool) -> int:
+        """Prepare the file; the last sequence of the run that it holds."""
         with self._connection.errors():
             sql = self._connection.sql
             sql.execute("PRAGMA journal_mode = WAL")
             sql.execute(f"PRAGMA synchronous = {'FULL' if is_durable else 'NORMAL'}")
             sql.execute(_SCHEMA)
-            self._last = _last_sequence(sql, run_id)
+            return _last_sequence(sql, self._run_id)
 
     def append(self, entries: Sequence[JournalEntry]) -> None:
         """Commit entries; those held already must be equal, and are left alone.
@@ -97,42 +110,48 @@ class Journal:
         StoreError where the file cannot be written.
         """
         rows = [to_row(self._run_id, entry) for entry in entries]
-        held = [row for row in rows if row.sequence <= self._last]
-        self._compare(held)
-        fresh = rows[len(held) :]
+        self._compare([row for row in rows if row.sequence <= self._last])
+        fresh = [row for row in rows if row.sequence > self._last]
         if not fresh:
             return
+        self._check_order(fresh)
         with self._connection.errors():
             sql = self._connection.sql
             sql.execute("BEGIN IMMEDIATE")
-            try:
+            with sql:  # commits, or rolls back after any error
                 sql.executemany(_INSERT, [msgspec.structs.astuple(r) for r in fresh])
-                sql.execute("COMMIT")
-            except sqlite3.Error:
-                if sql.in_transaction:
-                    sql.execute("ROLLBACK")
-                raise
         self._last = fresh[-1].sequence
 
     def close(self) -> None:
         """Fold the write-ahead log into the file and close it."""
-        with self._connection.errors():
-            self._connection.sql.close()
+        self._connection.close()
 
     def _compare(self, held: Sequence[JournalRow]) -> None:
         if not held:
             return
         first, last = held[0].sequence, held[-1].sequence
         with self._connection.errors():
-            stored = _select(self._connection.sql, self._run_id, first, last)
-        for before, now in zip(stored, held, strict=True):
+            rows = _select(self._connection.sql, self._run_id, first, last)
+        stored = {row.sequence: row for row in rows}
+        for now in held:
+            before = stored.get(now.sequence)
             if before != now:
+                was = f"{before.kind} {before.body.decode()}" if before else "nothing"
                 msg = (
                     f"{self._connection.path}: entry {now.sequence} of run "
-                    f"{self._run_id} holds {before.kind} {before.body.decode()}, and "
+                    f"{self._run_id} holds {was}, and "
                     f"is now {now.kind} {now.body.decode()}: not the same run"
                 )
                 raise JournalConflict(msg)
+
+    def _check_order(self, fresh: Sequence[JournalRow]) -> None:
+        for expected, row in enumerate(fresh, start=self._last + 1):
+            if row.sequence != expected:
+                msg = (
+                    f"{self._connection.path}: expected entry {expected} of run "
+                    f"{self._run_id}, was {row.sequence}"
+                )
+                raise StoreError(msg)
 
 
 class JournalReader:
@@ -166,7 +185,7 @@ class JournalReader:
 
     def close(self) -> None:
         """Close the file."""
-        self._connection.sql.close()
+        self._connection.close()
 
 
 def held_runs(path: Path) -> list[str]:
@@ -198,12 +217,14 @@ class _JournalPartition(StatefulSinkPartition[JournalEntry, None]):
     def __init__(self, journal: Journal, fault: Fault) -> None:
         self._append = journal.append
         self._fault = fault
+        self._has_failed = False
 
     def write_batch(self, values: list[JournalEntry]) -> None:
-        if self._fault.error is None:
+        if not self._has_failed:
             try:
                 self._append(values)
             except StoreError as error:
+                self._has_failed = True
                 self._fault.report(error)
 
     def snapshot(self) -> None:

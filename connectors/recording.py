@@ -6,14 +6,14 @@ payload's bytes as received; a payload that is not one line of valid JSON stands
 """
 
 import base64
-import binascii
 import gzip
 import heapq
 import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Annotated, Self
 
 import msgspec
 import zstandard
@@ -25,7 +25,7 @@ from flows.domain.units import NS_PER_S
 CLOCK_STREAM = "@clock"
 _GZIP_MAGIC = b"\x1f\x8b"
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
-_MAX_TICKS_IN_SILENCE = 3_600
+_MAX_SILENCE_NS = 3_600 * NS_PER_S
 
 Progress = Callable[[int], None]
 """Told how many (compressed) bytes have been read since the last call."""
@@ -35,7 +35,7 @@ _ABSENT = msgspec.Raw(b"")
 
 
 class _Line(msgspec.Struct, gc=False):
-    ts: int
+    ts: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
     stream: str
     data: msgspec.Raw = _ABSENT
     raw: str | None = None
@@ -58,6 +58,7 @@ class RecordingReader:
 
     def frames(self) -> Iterator[RawFrame]:
         """Every frame of the recording."""
+        self._line = 0
         try:
             with self._path.open("rb") as file:
                 yield from self._frames(file)
@@ -86,7 +87,7 @@ class RecordingReader:
         try:
             wire = _decode_line(line)
             payload = _payload(wire)
-        except (msgspec.DecodeError, UnicodeDecodeError, binascii.Error) as error:
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
             msg = f"{origin}:{self._line}: not a recorded frame: {error}"
             raise RecordingError(msg) from error
         return RawFrame(wire.ts, wire.stream, payload, origin, self._line)
@@ -162,57 +163,96 @@ def _monotonic(frames: Iterable[RawFrame]) -> Iterator[RawFrame]:
 
 
 def with_clock(frames: Iterable[RawFrame]) -> Iterator[RawFrame]:
-    """`frames` with a `@clock` tick at each whole second, unless they have their own."""
+    """`frames` with a `@clock` tick at each whole second, if they have none."""
     due_ns: int | None = None
-    for frame in frames:
+    left = iter(frames)
+    for frame in left:
         if frame.stream == CLOCK_STREAM:
             yield frame
-            yield from frames
+            yield from left
             return
+        now_ns = frame.received_ns
         if due_ns is None:
-            due_ns = -(-frame.received_ns // NS_PER_S) * NS_PER_S
-        ticks = 0
-        while due_ns <= frame.received_ns:
-            if ticks < _MAX_TICKS_IN_SILENCE:
-                yield RawFrame(due_ns, CLOCK_STREAM, b"{}")
-            ticks += 1
-            due_ns += NS_PER_S
+            due_ns = -(-now_ns // NS_PER_S) * NS_PER_S
+        end_ns = min(now_ns + 1, due_ns + _MAX_SILENCE_NS)
+        for tick_ns in range(due_ns, end_ns, NS_PER_S):
+            yield RawFrame(tick_ns, CLOCK_STREAM, b"{}")
+        due_ns = (now_ns // NS_PER_S + 1) * NS_PER_S
         yield frame
+
+
+def to_line(frame: RawFrame) -> bytes:
+    """The frame as a line of a recording, its newline included."""
+    stream = msgspec.json.encode(frame.stream)
+    if _is_one_line_of_json(frame.payload):
+        field, payload = b"data", frame.payload
+    else:
+        field, payload = b"raw", b'"%b"' % base64.b64encode(frame.payload)
+    return b'{"ts":%d,"stream":%b,"%b":%b}\n' % (
+        frame.received_ns,
+        stream,
+        field,
+        payload,
+    )
+
+
+def _is_one_line_of_json(payload: bytes) -> bool:
+    try:
+        value = msgspec.json.decode(payload, type=msgspec.Raw)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return bytes(value) == payload and b"\n" not in payload  # no space around it
 
 
 class RecordingWriter:
     """Writes a recording as gzip, whole or not at all.
 
-    The file takes its name when the `with` block ends without an error.
+    The file takes its name when the `with` block ends without an error. Raises
+    RecordingError where it cannot be written.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._partial = path.with_name(path.name + ".partial")
 
-    def __enter__(self) -> "RecordingWriter":
+    def __enter__(self) -> Self:
         """Open the partial file beside the target."""
-        self._file = self._partial.open("wb")
+        with self._errors():
+            self._file = self._partial.open("wb")
         self._gzip = gzip.GzipFile(filename="", fileobj=self._file, mode="wb", mtime=0)
         return self
 
     def write(self, frame: RawFrame) -> None:
-        """Append a frame; its payload must be one line of JSON."""
-        stream = msgspec.json.encode(frame.stream)
-        self._gzip.write(
-            b'{"ts":%d,"stream":%b,"data":%b}\n'
-            % (frame.received_ns, stream, frame.payload)
-        )
+        """Append a frame."""
+        with self._errors():
+            self._gzip.write(to_line(frame))
 
     def __exit__(self, error_type: type[BaseException] | None, *_: object) -> None:
         """Publish the file, or remove it after an error."""
+        if error_type is not None:
+            self._discard()
+            return
         try:
-            self._gzip.close()
-            self._file.flush()
-            os.fsync(self._file.fileno())
-        finally:
-            self._file.close()
-            if error_type is not None:
-                self._partial.unlink(missing_ok=True)
-        if error_type is None:
-            self._partial.replace(self._path)
+            with self._errors():
+                self._gzip.close()
+                self._file.flush()
+                os.fsync(self._file.fileno())
+                self._file.close()
+                self._partial.replace(self._path)
+        except BaseException:
+            self._discard()
+            raise
+
+    def _discard(self) -> None:
+        for stream in (self._gzip, self._file):
+            with suppress(OSError):  # what is still buffered has nowhere to go
+                stream.close()
+        self._partial.unlink(missing_ok=True)
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            msg = f"{self._path}: cannot be written: {_reason(error)}"
+            raise RecordingError(msg) from error

@@ -3,11 +3,7 @@
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from bytewax.inputs import (
-    AbortExecution,
-    FixedPartitionedSource,
-    StatefulSourcePartition,
-)
+from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from flows.domain.errors import TradingError
 from flows.domain.fault import Fault
@@ -23,13 +19,12 @@ class _ReplayPartition(StatefulSourcePartition[RawFrame, None]):
         self._fault = fault
 
     def next_batch(self) -> Iterable[RawFrame]:
-        if self._fault.error is not None:
-            raise AbortExecution
-        try:
-            batch = list(islice(self._frames, self._batch_size))
-        except TradingError as error:
-            self._fault.report(error)
-            raise AbortExecution from None
+        batch: list[RawFrame] = []
+        if self._fault.error is None:
+            try:
+                batch.extend(islice(self._frames, self._batch_size))
+            except TradingError as error:  # what was read before it stays in the batch
+                self._fault.report(error)
         if not batch:
             raise StopIteration
         return batch
@@ -42,7 +37,9 @@ class ReplaySource(FixedPartitionedSource[RawFrame, None]):
     """Frames that are already in one order, in batches.
 
     One partition, because the account must see one order. Delivery: each frame once a
-    run; there is nothing to resume, a run starts again from its first frame.
+    run; there is nothing to resume, a run starts again from its first frame. Ends early
+    after a fault, once the steps have finished what came before it: so a journal holds
+    the same up to there, whatever the batch size.
     """
 
     def __init__(

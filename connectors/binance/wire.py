@@ -7,6 +7,7 @@ REST order book for snapshots.
 
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Annotated
 
 import msgspec
 
@@ -25,50 +26,61 @@ from flows.domain.event import (
     Verb,
 )
 from flows.domain.frame import RawFrame
-from flows.domain.market import market_of
+from flows.domain.market import Market, market_of
 from flows.domain.units import decimals_of, scaled
 
-_KNOWN_UNUSED = (
-    "24hrMiniTicker",
-    "24hrTicker",
-    "arr",
-    "assetIndex",
-    "compositeIndex",
-    "continuousKline_",
-    "contractInfo",
-    "depth10",
-    "depth20",
-    "depth5",
-    "forceOrder",
-    "kline_",
-    "markPrice",
-    "miniTicker",
-    "rpiDepth",
-    "ticker",
-    "tradingSession",
+_KNOWN_UNUSED = frozenset(
+    {
+        "assetIndex",
+        "avgPrice",
+        "compositeIndex",
+        "contractInfo",
+        "depth10",
+        "depth20",
+        "depth5",
+        "forceOrder",
+        "indexPrice",
+        "markPrice",
+        "miniTicker",
+        "rpiDepth",
+        "ticker",
+        "tradingSession",
+    }
 )
-"""Beginnings of stream kinds that are known and not needed here."""
+_KNOWN_UNUSED_BEGINNINGS = (
+    "continuousKline_",
+    "indexPriceKline_",
+    "kline_",
+    "markPriceKline_",
+    "ticker_",
+)
+"""Stream kinds that are known and not needed here; some end in an interval."""
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+"""An id or a time: not negative, and within what every store can hold."""
 
 
 class _Depth(msgspec.Struct, gc=False):
     s: str
-    U: int
-    u: int
+    U: Count
+    u: Count
     b: Levels
     a: Levels
-    pu: int | None = None
+    pu: Count | None = None
     st: int | None = None
 
 
 class _Snapshot(msgspec.Struct, gc=False):
-    lastUpdateId: int  # noqa: N815 - the exchange's own name
+    lastUpdateId: Count  # noqa: N815 - the exchange's own name
     bids: Levels
     asks: Levels
+    symbol: str | None = None
+    """COIN-M only."""
 
 
 class _BookTicker(msgspec.Struct, gc=False):
     s: str
-    u: int
+    u: Count
     b: str
     B: str
     a: str
@@ -77,8 +89,8 @@ class _BookTicker(msgspec.Struct, gc=False):
 
 class _Trade(msgspec.Struct, gc=False):
     s: str
-    t: int
-    T: int
+    t: Count
+    T: Count
     p: str
     q: str
     m: bool
@@ -86,8 +98,8 @@ class _Trade(msgspec.Struct, gc=False):
 
 class _AggregateTrade(msgspec.Struct, gc=False):
     s: str
-    a: int
-    T: int
+    a: Count
+    T: Count
     p: str
     q: str
     m: bool
@@ -128,7 +140,7 @@ def decode(frame: RawFrame) -> Event:
     symbol, parse = _route(frame.stream)
     try:
         return parse(frame, symbol)
-    except (msgspec.DecodeError, ValueError) as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         msg = f"{frame.place}: malformed {frame.stream} frame: {error}"
         raise MalformedFrame(msg) from error
 
@@ -149,10 +161,17 @@ def _route(stream: str) -> tuple[str, _Parser]:
 
 def _parse_depth(frame: RawFrame, symbol: str) -> DepthDelta:
     wire = _depth.decode(frame.payload)
+    market = market_of(wire.s, family=wire.st, previous_id=wire.pu)
+    if wire.U > wire.u:
+        msg = f"expected U <= u, was {wire.U} > {wire.u}"
+        raise ValueError(msg)
+    if wire.pu is None and market is not Market.SPOT:
+        msg = f"expected the pu of a {market.value} event, was none"
+        raise ValueError(msg)
     return DepthDelta(
         _agreed(symbol, wire.s),
         frame.received_ns,
-        market_of(wire.s, family=wire.st, previous_id=wire.pu),
+        market,
         wire.U,
         wire.u,
         wire.pu,
@@ -165,7 +184,11 @@ def _parse_depth(frame: RawFrame, symbol: str) -> DepthDelta:
 def _parse_snapshot(frame: RawFrame, symbol: str) -> DepthSnapshot:
     wire = _snapshot.decode(frame.payload)
     return DepthSnapshot(
-        symbol, frame.received_ns, wire.lastUpdateId, wire.bids, wire.asks
+        _agreed(symbol, symbol if wire.symbol is None else wire.symbol),
+        frame.received_ns,
+        wire.lastUpdateId,
+        wire.bids,
+        wire.asks,
     )
 
 
@@ -233,8 +256,10 @@ def _parse_report(frame: RawFrame, _symbol: str) -> VenueStatus:
 
 
 def _parse_other(frame: RawFrame, symbol: str) -> OtherFrame:
-    kind = frame.stream.partition("@")[2] or frame.stream
-    is_known = kind.lstrip("!").startswith(_KNOWN_UNUSED)
+    stream = frame.stream
+    kind = stream if stream.startswith("!") else stream.partition("@")[2] or stream
+    name = kind.removeprefix("!").partition("@")[0]
+    is_known = name in _KNOWN_UNUSED or name.startswith(_KNOWN_UNUSED_BEGINNINGS)
     return OtherFrame(symbol, frame.received_ns, kind, is_known)
 
 
@@ -252,11 +277,10 @@ _PARSERS: dict[str, _Parser] = {
 
 def _agreed(stream_symbol: str, payload_symbol: str) -> str:
     """The symbol of a frame whose stream name and payload must not differ."""
-    if stream_symbol == payload_symbol or not stream_symbol:
-        return payload_symbol
-    if stream_symbol == payload_symbol.upper():
-        return stream_symbol
-    msg = f"expected symbol {stream_symbol}, was {payload_symbol}"
+    symbol = stream_symbol or payload_symbol
+    if symbol and symbol in (payload_symbol, payload_symbol.upper()):
+        return symbol
+    msg = f"expected symbol {symbol or 'of any name'}, was {payload_symbol!r}"
     raise ValueError(msg)
 
 

@@ -1,6 +1,6 @@
 """The reference book: exact, obvious, and the one the property tests trust."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from sortedcontainers import SortedList
 
@@ -70,6 +70,16 @@ class BookSide:
             return True
         return price >= self.edge if self._is_bid else price <= self.edge
 
+    def is_beyond_horizon(self, top: Sequence[TickLevel], depth: int) -> bool:
+        """Whether `top`, the best `depth` levels, may lack some beyond the horizon.
+
+        A level past the edge may have better ones before it, and where there are fewer
+        than `depth`, those that are missing lie past it.
+        """
+        if self.edge is None:
+            return False
+        return len(top) < depth or not self.is_known(top[-1][0])
+
     def rescale(self, price_factor: int, lots_factor: int) -> None:
         """Count in finer ticks and lots."""
         self.lots = {
@@ -84,7 +94,11 @@ class BookSide:
         """Take over what `other` knows beyond this side's own horizon."""
         if self.edge is None or (other.edge is not None and self.is_known(other.edge)):
             return
-        own = {price: lots for price, lots in self.lots.items() if self.is_known(price)}
+        own = {
+            price: lots
+            for price, lots in self.lots.items()
+            if self.is_known(price) or not other.is_known(price)
+        }
         beyond = {p: lots for p, lots in other.lots.items() if not self.is_known(p)}
         self.lots = own | beyond
         self.prices = SortedList(self.lots)
@@ -185,8 +199,8 @@ class Book:
             sum([lots for _, lots in asks]),
             self.ticks.decimals,
             self.lots.decimals,
-            bool(bids and not self.bids.is_known(bids[-1][0]))
-            or bool(asks and not self.asks.is_known(asks[-1][0])),
+            self.bids.is_beyond_horizon(bids, depth)
+            or self.asks.is_beyond_horizon(asks, depth),
             delta.market.is_traded,
         )
 

@@ -29,7 +29,7 @@ class EquityCurve:
         self.peak = capital
         self.day_start = capital
         self.max_drawdown = Decimal(0)
-        self._day: int | None = None
+        self._day_end_ns = 0
 
     @property
     def day_pnl(self) -> Decimal:
@@ -41,23 +41,18 @@ class EquityCurve:
         """Peak less present equity."""
         return self.peak - self.equity
 
-    @property
-    def day(self) -> int | None:
-        """The present UTC day, counted from the epoch."""
-        return self._day
-
-    def on_time(self, received_ns: int) -> None:
-        """Begin a new day at its first moment seen, from the equity last known."""
-        day = received_ns // NS_PER_DAY
-        if day != self._day:
-            self._day = day
-            self.day_start = self.equity
-
-    def mark(self, equity: Decimal) -> None:
-        """Take a new equity into peak and drawdown."""
+    def mark(self, equity: Decimal, received_ns: int) -> None:
+        """Take a new equity into the day, the peak and the drawdown."""
+        self.roll_day(received_ns)
         self.equity = equity
         self.peak = max(self.peak, equity)
         self.max_drawdown = max(self.max_drawdown, self.drawdown)
+
+    def roll_day(self, received_ns: int) -> None:
+        """Begin a new day from the equity last known, at its first moment seen."""
+        if received_ns >= self._day_end_ns:
+            self._day_end_ns = (received_ns // NS_PER_DAY + 1) * NS_PER_DAY
+            self.day_start = self.equity
 
     def rebase_peak(self) -> None:
         """Measure drawdown from the present equity on."""

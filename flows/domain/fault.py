@@ -1,8 +1,9 @@
 """Ends a flow with one plain error instead of a panic.
 
 A step that raises makes Bytewax print a Rust backtrace. So a step that meets bad input
-reports it to the flow's `Fault` and is silent from then on; the source sees the fault
-before its next batch and ends the flow, and whoever runs it raises the error.
+reports it to the flow's `Fault` and is silent from then on; the steps behind it finish
+what came before, the source sees the fault before its next batch and ends the flow, and
+whoever runs it raises the error.
 """
 
 from collections.abc import Callable, Iterable
@@ -32,13 +33,16 @@ class Fault:
 
         What a generator yielded before its error is kept.
         """
+        has_failed = False
 
         def guarded(batch: list[X]) -> list[Y]:
+            nonlocal has_failed
             out: list[Y] = []
-            if self.error is None:
+            if not has_failed:
                 try:
                     out.extend(mapper(batch))
                 except TradingError as error:
+                    has_failed = True
                     self.report(error)
             return out
 

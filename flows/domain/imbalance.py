@@ -1,5 +1,6 @@
 """Top-of-book imbalance: which side of the book is heavier, and by how much."""
 
+import decimal
 from decimal import Decimal
 from enum import Enum
 
@@ -7,6 +8,9 @@ import msgspec
 
 from flows.domain.units import EXACT
 from flows.domain.view import BookView
+
+_DISPLAY = decimal.Context(prec=28)
+"""For people, not for decisions; whatever context the caller runs under."""
 
 
 class Zone(Enum):
@@ -51,11 +55,14 @@ class ImbalanceRule:
 def ratio(bid_volume: Decimal, ask_volume: Decimal) -> Decimal:
     """B / A for display: Infinity if A = 0 < B, 1 if both are 0; 28 digits."""
     if ask_volume:
-        return bid_volume / ask_volume
+        return _DISPLAY.divide(bid_volume, ask_volume)
     return Decimal("Infinity") if bid_volume else Decimal(1)
 
 
 def strength(bid_volume: Decimal, ask_volume: Decimal) -> Decimal:
     """|B - A| / (B + A) for display, from 0 (balanced) to 1 (one side empty)."""
     total = EXACT.add(bid_volume, ask_volume)
-    return abs(EXACT.subtract(bid_volume, ask_volume)) / total if total else Decimal(0)
+    if not total:
+        return Decimal(0)
+    difference = EXACT.subtract(bid_volume, ask_volume).copy_abs()
+    return _DISPLAY.divide(difference, total)

@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 from flows.domain.equity import EquityCurve, EquityMarked
+from flows.domain.errors import OrderError
 from flows.domain.order import Fill, Purpose
 from flows.domain.position import Direction, Position, PositionChanged, TradeClosed
 from flows.domain.signal import Side
@@ -24,13 +25,12 @@ class Ledger:
     def apply(
         self, fill: Fill, purpose: Purpose
     ) -> tuple[PositionChanged, TradeClosed | None]:
-        """Book a fill; a round trip is closed where it leaves the position flat."""
+        """Book a fill; a round trip is closed where it leaves the position flat.
+
+        Raises OrderError, and books nothing, where an exit would pass beyond flat.
+        """
         symbol, now_ns = fill.symbol, fill.received_ns
-        position = self.positions.get(symbol)
-        if position is None:
-            position = Position(symbol, fill.side, now_ns)
-            self.positions[symbol] = position
-            self._marks[symbol] = fill.price, now_ns
+        position = self.positions.get(symbol) or self._open(fill, purpose)
         position.apply(fill)
         notional = fill.price * fill.quantity
         self._cash += -notional if fill.side is Side.BUY else notional
@@ -38,19 +38,27 @@ class Ledger:
         changed = position.changed(now_ns)
         if changed.direction is not Direction.FLAT:
             return changed, None
-        position.closing = position.closing or purpose
         del self.positions[symbol], self._marks[symbol]
         self.closed_ns[symbol] = now_ns
-        return changed, position.closed(now_ns)
+        return changed, position.closed(now_ns, purpose)
+
+    def _open(self, fill: Fill, purpose: Purpose) -> Position:
+        if purpose is not Purpose.ENTRY:
+            msg = f"Expected a position to leave, was flat: {fill.client_order_id}"
+            raise OrderError(msg)
+        position = Position(fill.symbol, fill.side, fill.received_ns)
+        self.positions[fill.symbol] = position
+        self._marks[fill.symbol] = fill.price, fill.received_ns
+        return position
 
     def take_mark(self, position: Position, view: BookView) -> None:
         """Remember what the position could be sold or bought back for."""
-        price = view.best_bid if position.side is Side.BUY else view.best_ask
+        price = position.exit_price(view)
         if price is not None:
             self._marks[position.symbol] = price, view.received_ns
 
     def mark(self, symbol: str) -> Decimal:
-        """The exit-side price last seen of a held symbol."""
+        """The exit-side price last seen of a held symbol, else its first fill's."""
         return self._marks[symbol][0]
 
     def is_mark_older(self, symbol: str, now_ns: int, age_ns: int) -> bool:
@@ -71,7 +79,7 @@ class Ledger:
         )
         curve = self.curve
         gross = self._cash + open_value
-        curve.mark(curve.capital + gross - self._fees)
+        curve.mark(curve.capital + gross - self._fees, received_ns)
         return EquityMarked(
             received_ns=received_ns,
             symbol="",

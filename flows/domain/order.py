@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from enum import Enum
+from typing import NoReturn
 
 import msgspec
 
@@ -50,6 +51,12 @@ _FINAL = frozenset(
 )
 
 
+_WITH_FILLS = frozenset({OrderStatus.PARTIALLY_FILLED, OrderStatus.FILLED})
+_WITHOUT_FILLS = frozenset(
+    {OrderStatus.NEW, OrderStatus.REJECTED, OrderStatus.UNFILLED}
+)
+
+
 class Purpose(Enum):
     """Why an order is sent."""
 
@@ -83,7 +90,7 @@ class Fill(Fact, frozen=True, kw_only=True):
 
     client_order_id: str
     trade_id: str
-    """Unique for the venue account; fills are deduplicated by it."""
+    """Unique within the venue account."""
     side: Side
     price: Decimal
     quantity: Decimal
@@ -115,7 +122,10 @@ class WorkingOrder(msgspec.Struct):
         return self.order.quantity - self.filled
 
     def fill(self, fill: Fill) -> None:
-        """Count a fill. Raises OrderError past the quantity or after the end."""
+        """Count a fill. Raises OrderError where it cannot be one of this order."""
+        self._check_identity(fill.client_order_id)
+        if fill.side is not self.order.side:
+            self._refuse(f"a {fill.side.value} fill")
         if self.status.is_final:
             self._refuse(f"a fill after {self.status.value}")
         if fill.quantity <= 0 or fill.quantity > self.remaining:
@@ -126,17 +136,29 @@ class WorkingOrder(msgspec.Struct):
 
     def report(self, report: OrderReport) -> None:
         """Take the venue's word. Raises OrderError where it contradicts the fills."""
-        if self.status.is_final and report.status is not self.status:
-            self._refuse(f"{report.status.value} after {self.status.value}")
+        self._check_identity(report.client_order_id)
+        status = report.status
+        if self.status.is_final and status is not self.status:
+            self._refuse(f"{status.value} after {self.status.value}")
         if report.filled_quantity != self.filled:
             self._refuse(
                 f"{report.filled_quantity} filled by report, {self.filled} by fills"
             )
-        is_full = self.filled == self.order.quantity
-        if is_full is not (report.status is OrderStatus.FILLED):
-            self._refuse(f"{report.status.value} at {self.filled} filled")
-        self.status = report.status
+        if not self._is_possible(status):
+            self._refuse(f"{status.value} at {self.filled} filled")
+        self.status = status
 
-    def _refuse(self, what: str) -> None:
+    def _is_possible(self, status: OrderStatus) -> bool:
+        if not self.filled:
+            return status not in _WITH_FILLS
+        if self.filled == self.order.quantity:
+            return status is OrderStatus.FILLED
+        return status not in _WITHOUT_FILLS and status is not OrderStatus.FILLED
+
+    def _check_identity(self, client_order_id: str) -> None:
+        if client_order_id != self.order.client_order_id:
+            self._refuse(f"the news of order {client_order_id}")
+
+    def _refuse(self, what: str) -> NoReturn:
         msg = f"Order {self.order.client_order_id} cannot take {what}"
         raise OrderError(msg)

@@ -10,7 +10,8 @@ from decimal import Decimal
 
 import msgspec
 
-from flows.domain.order import Fill, Order, OrderReport, OrderStatus
+from flows.domain.errors import OrderRejected
+from flows.domain.order import Fill, Order, OrderReport, OrderStatus, OrderType
 from flows.domain.risk import Approved
 from flows.domain.signal import Side
 from flows.domain.units import BPS, NS_PER_MS
@@ -25,46 +26,63 @@ class PaperRules(msgspec.Struct, frozen=True):
 
 
 class PaperVenue:
-    """Holds orders in flight and executes them against views."""
+    """Holds orders in flight, one a symbol, and executes them against views."""
 
     def __init__(self, rules: PaperRules) -> None:
-        self._rules = rules
-        self._in_flight: dict[str, list[Order]] = {}
+        self._latency_ns = rules.order_latency_ms * NS_PER_MS
+        self._taker_fee_bps = rules.taker_fee_bps
+        self._in_flight: dict[str, Order] = {}
         self._fills = 0
 
     def submit(self, approved: Approved) -> None:
-        """Take an approved order; nothing else is accepted."""
+        """Take an approved order whole; nothing else is accepted.
+
+        Raises OrderRejected, and holds nothing of it, where an exchange would: no
+        quantity, a price that does not fit the type, an id or a symbol in flight.
+        """
         order = approved.order
-        self._in_flight.setdefault(order.symbol, []).append(order)
+        if fault := self._fault_of(order):
+            msg = f"Order {order.client_order_id} rejected: {fault}"
+            raise OrderRejected(msg)
+        self._in_flight[order.symbol] = order
 
     def cancel(self, order: Order, received_ns: int) -> OrderReport | None:
         """Withdraw an order in flight, at once; None if it is not in flight."""
-        waiting = self._in_flight.get(order.symbol, [])
-        if order not in waiting:
+        if self._in_flight.get(order.symbol) != order:
             return None
-        waiting.remove(order)
+        del self._in_flight[order.symbol]
         return _report(order, OrderStatus.CANCELED, Decimal(0), received_ns)
 
     def meet(self, view: BookView) -> list[Fill | OrderReport]:
         """Execute what has arrived by the view's time; fills before their report."""
-        waiting = self._in_flight.get(view.symbol)
-        if not waiting:
+        order = self._in_flight.get(view.symbol)
+        if order is None or order.received_ns + self._latency_ns > view.received_ns:
             return []
-        latency_ns = self._rules.order_latency_ms * NS_PER_MS
-        arrived = [o for o in waiting if o.received_ns + latency_ns <= view.received_ns]
-        if not arrived:
-            return []
-        self._in_flight[view.symbol] = [o for o in waiting if o not in arrived]
-        return [outcome for order in arrived for outcome in self._execute(order, view)]
+        del self._in_flight[view.symbol]
+        return self._execute(order, view)
 
     def end(self, received_ns: int) -> list[OrderReport]:
         """Report what never met a view as UNFILLED: input has ended."""
-        left = [order for orders in self._in_flight.values() for order in orders]
+        left = list(self._in_flight.values())
         self._in_flight.clear()
         return [
             _report(order, OrderStatus.UNFILLED, Decimal(0), received_ns)
             for order in left
         ]
+
+    def _fault_of(self, order: Order) -> str | None:
+        if order.quantity <= 0:
+            return f"expected a positive quantity, was {order.quantity}"
+        if not _is_priced(order):
+            return f"{order.order_type.value} at price {order.limit_price}"
+        if order.symbol in self._in_flight:
+            return f"an order of {order.symbol} is in flight"
+        if any(
+            order.client_order_id == other.client_order_id
+            for other in self._in_flight.values()
+        ):
+            return "its client order id is in flight"
+        return None
 
     def _execute(self, order: Order, view: BookView) -> list[Fill | OrderReport]:
         outcomes: list[Fill | OrderReport] = []
@@ -93,9 +111,15 @@ class PaperVenue:
             side=order.side,
             price=price,
             quantity=quantity,
-            fee=price * quantity * self._rules.taker_fee_bps / BPS,
+            fee=price * quantity * self._taker_fee_bps / BPS,
             is_maker=False,
         )
+
+
+def _is_priced(order: Order) -> bool:
+    if order.limit_price is None:
+        return order.order_type is OrderType.MARKET
+    return order.order_type is OrderType.LIMIT and order.limit_price > 0
 
 
 def _is_within_limit(order: Order, price: Decimal) -> bool:

@@ -9,10 +9,12 @@ from enum import Enum
 
 import msgspec
 
+from flows.domain.errors import OrderError
 from flows.domain.fact import Fact
 from flows.domain.order import Fill, Purpose
 from flows.domain.signal import Side
 from flows.domain.units import BPS, NS_PER_S
+from flows.domain.view import BookView
 
 
 class Direction(Enum):
@@ -21,6 +23,9 @@ class Direction(Enum):
     LONG = "LONG"
     SHORT = "SHORT"
     FLAT = "FLAT"
+
+
+_AT_VIEWS_ONLY = frozenset({None, Purpose.TARGET, Purpose.STOP})
 
 
 class ExitRules(msgspec.Struct, frozen=True):
@@ -74,6 +79,8 @@ class Position:
         self.fees = Decimal(0)
         self.closing: Purpose | None = None
         """Why it is being left, once that is decided; it then goes on until flat."""
+        self.is_exit_expired = False
+        """Whether an exit came to nothing at the last view; the next one repeats it."""
 
     @property
     def is_long(self) -> bool:
@@ -88,16 +95,27 @@ class Position:
         return Direction.LONG if self.is_long else Direction.SHORT
 
     def apply(self, fill: Fill) -> None:
-        """Add an entry fill or take off an exit fill (never beyond flat)."""
+        """Add an entry fill or take off an exit fill.
+
+        Raises OrderError, and changes nothing, where an exit would pass beyond flat.
+        """
+        is_entry = fill.side is self.side
+        if not is_entry and fill.quantity > self.quantity:
+            msg = f"Expected at most {self.quantity} to close, was {fill.quantity}"
+            raise OrderError(msg)
         notional = fill.price * fill.quantity
         self.fees += fill.fee
-        if fill.side is self.side:
+        if is_entry:
             self.quantity += fill.quantity
             self.entry_quantity += fill.quantity
             self.entry_notional += notional
         else:
             self.quantity -= fill.quantity
             self.exit_notional += notional
+
+    def exit_price(self, view: BookView) -> Decimal | None:
+        """What one could get: the best bid of a long, the best ask of a short."""
+        return view.best_bid if self.is_long else view.best_ask
 
     def open_value(self, exit_price: Decimal) -> Decimal:
         """Signed value of the open quantity at the price one could get."""
@@ -107,11 +125,10 @@ class Position:
     def due_exit(
         self, exit_price: Decimal | None, now_ns: int, rules: ExitRules
     ) -> Purpose | None:
-        """Why the position should be left now, if it should.
+        """Why the position should be left at a view, if it should.
 
-        `exit_price` is the best bid of a long, the best ask of a short, or None where
-        it is not known; target and stop are measured against the average entry price,
-        before fees. Time counts from the first fill.
+        `exit_price` is None on an empty side. Target and stop are measured against the
+        average entry price, before fees; time counts from the first fill.
         """
         if self.closing is not None:
             return self.closing
@@ -122,9 +139,20 @@ class Position:
                 return Purpose.TARGET
             if gain <= -rules.stop_bps * self.entry_notional:
                 return Purpose.STOP
-        if now_ns - self.opened_ns >= rules.max_hold_s * NS_PER_S:
-            return Purpose.TIME
-        return None
+        return self._time_stop(now_ns, rules)
+
+    def due_exit_unseen(self, now_ns: int, rules: ExitRules) -> Purpose | None:
+        """Why the position should be left without a view, if it should.
+
+        Target and stop are decided and repeated at views only.
+        """
+        if self.closing not in _AT_VIEWS_ONLY:
+            return self.closing
+        return self._time_stop(now_ns, rules)
+
+    def _time_stop(self, now_ns: int, rules: ExitRules) -> Purpose | None:
+        is_over = now_ns - self.opened_ns >= rules.max_hold_s * NS_PER_S
+        return Purpose.TIME if is_over else None
 
     def changed(self, received_ns: int) -> PositionChanged:
         """The position as a fact."""
@@ -139,8 +167,8 @@ class Position:
             fees=self.fees,
         )
 
-    def closed(self, received_ns: int) -> TradeClosed:
-        """The finished round trip; the position must be flat."""
+    def closed(self, received_ns: int, purpose: Purpose) -> TradeClosed:
+        """The finished round trip; `purpose` where no reason to leave was on record."""
         gross = self.exit_notional - self.entry_notional
         gross = gross if self.is_long else -gross
         return TradeClosed(
@@ -154,5 +182,5 @@ class Position:
             gross=gross,
             fees=self.fees,
             net=gross - self.fees,
-            exit_purpose=self.closing or Purpose.FLATTEN,
+            exit_purpose=self.closing or purpose,
         )

@@ -6,14 +6,16 @@ on one and the same free limit. A check that cannot decide refuses.
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from enum import Enum
 
 import msgspec
 
+from flows.domain.errors import OrderError, RiskLimitBreached
 from flows.domain.fact import Fact
 from flows.domain.order import Order
+from flows.domain.position import Position
 from flows.domain.signal import Side
 from flows.domain.units import NS_PER_S
 
@@ -40,6 +42,14 @@ class RiskLimits(msgspec.Struct, frozen=True):
     def max_instrument_exposure(self) -> Decimal:
         """Exposure that one instrument may have."""
         return self.capital * self.max_instrument_share
+
+    def is_day_lost(self, day_pnl: Decimal) -> bool:
+        """Whether the day's net P&L stands at or below its limit."""
+        return day_pnl <= -self.max_daily_loss
+
+    def is_drawn_down(self, drawdown: Decimal) -> bool:
+        """Whether the fall from peak equity stands at or above its limit."""
+        return drawdown >= self.max_drawdown
 
 
 class RefusalReason(Enum):
@@ -99,21 +109,12 @@ class RiskGate:
         """Judge a risk-increasing order and reserve its notional.
 
         `exposures` holds the absolute notional of each open position by symbol.
+        Raises OrderError for an order whose exposure is reserved already.
         """
-        limits = self.limits
-        new = order.notional
-        instrument = self.exposure_of(order.symbol, exposures) + new
-        gross = self.gross_exposure(exposures) + new
-        position = exposures.get(order.symbol, Decimal(0)) + new
-        for reason, value, limit in (
-            (RefusalReason.POSITION_NOTIONAL, position, limits.max_position_notional),
-            (
-                RefusalReason.INSTRUMENT_EXPOSURE,
-                instrument,
-                limits.max_instrument_exposure,
-            ),
-            (RefusalReason.GROSS_EXPOSURE, gross, limits.capital),
-        ):
+        if order.client_order_id in self._reserved:
+            msg = f"Order {order.client_order_id} has been approved before"
+            raise OrderError(msg)
+        for reason, value, limit in self._measure(order, exposures):
             if value > limit:
                 return Refused(
                     received_ns=order.received_ns,
@@ -123,17 +124,47 @@ class RiskGate:
                     value=value,
                     limit=limit,
                 )
-        self._reserved[order.client_order_id] = (order.symbol, new)
+        self._reserved[order.client_order_id] = (order.symbol, order.notional)
         return self._approved(order)
 
-    def approve_exit(self, order: Order) -> Approved:
-        """Let a reduce-only order pass: leaving is never refused.
+    def _measure(
+        self, order: Order, exposures: Mapping[str, Decimal]
+    ) -> Iterator[tuple[RefusalReason, Decimal, Decimal]]:
+        """What each limit would measure with the order, and the limit itself.
 
-        Raises ValueError for an order that could increase risk.
+        The order rate comes last: passing it kills, so only an order that would
+        really be sent may.
         """
-        if not order.is_reduce_only:
-            msg = f"Order {order.client_order_id} is not reduce-only"
-            raise ValueError(msg)
+        limits, symbol, new = self.limits, order.symbol, order.notional
+        yield (
+            RefusalReason.POSITION_NOTIONAL,
+            exposures.get(symbol, Decimal(0)) + new,
+            limits.max_position_notional,
+        )
+        yield (
+            RefusalReason.INSTRUMENT_EXPOSURE,
+            self.exposure_of(symbol, exposures) + new,
+            limits.max_instrument_exposure,
+        )
+        gross = self.gross_exposure(exposures) + new
+        yield RefusalReason.GROSS_EXPOSURE, gross, limits.capital
+        sent = Decimal(self.orders_in_last_minute(order.received_ns) + 1)
+        yield RefusalReason.ORDER_RATE, sent, Decimal(limits.max_orders_per_minute)
+
+    def approve_exit(self, order: Order, position: Position) -> Approved:
+        """Let an order pass that only reduces `position`: leaving is never refused.
+
+        Raises RiskLimitBreached for an order that could increase risk.
+        """
+        is_reducing = (
+            order.is_reduce_only
+            and order.symbol == position.symbol
+            and order.side is position.side.opposite
+            and order.quantity <= position.quantity
+        )
+        if not is_reducing:
+            msg = f"Order {order.client_order_id} does more than leave {order.symbol}"
+            raise RiskLimitBreached(msg)
         return self._approved(order)
 
     def release(self, client_order_id: str, filled_notional: Decimal | None) -> None:

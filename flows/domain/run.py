@@ -1,4 +1,4 @@
-"""The frame of a run: its first and last journal entries, and the entries between."""
+"""A run as its journal tells it: first and last entry, and the entries between."""
 
 from decimal import Decimal
 
@@ -66,3 +66,39 @@ class JournalEntry(msgspec.Struct, frozen=True, gc=False):
 
     sequence: int
     fact: Journalled
+
+
+class Transcript:
+    """Numbers the facts of a run in their order, and keeps the time of the event.
+
+    `RunStarted` is its first entry and bears the time of the first event.
+    """
+
+    def __init__(self, started: RunStarted) -> None:
+        self.now_ns = started.received_ns
+        """Engine time of the event at hand."""
+        self._started: RunStarted | None = started
+        self._sequence = 0
+        self._entries: list[JournalEntry] = []
+
+    def at(self, received_ns: int) -> None:
+        """Move to the time of the next event."""
+        self.now_ns = received_ns
+        if self._started is not None:
+            self._begin(self._started)
+
+    def add(self, fact: Journalled) -> None:
+        """Write down the next fact."""
+        if self._started is not None:
+            self._begin(self._started)
+        self._entries.append(JournalEntry(self._sequence, fact))
+        self._sequence += 1
+
+    def _begin(self, started: RunStarted) -> None:
+        self._started = None
+        self.add(msgspec.structs.replace(started, received_ns=self.now_ns))
+
+    def take(self) -> list[JournalEntry]:
+        """The entries written since they were last taken."""
+        taken, self._entries = self._entries, []
+        return taken

@@ -1,14 +1,14 @@
 """One symbol's book together with the knowledge whether it is true."""
 
 from collections import deque
-from collections.abc import Iterator
 from enum import Enum
 
 import msgspec
 
+from flows.domain.audit import Audit
 from flows.domain.book import Book
 from flows.domain.errors import MarketDataError
-from flows.domain.event import BookTicker, DepthDelta, DepthSnapshot
+from flows.domain.event import BookTicker, DepthDelta, DepthSnapshot, Levels
 from flows.domain.fact import Fact
 from flows.domain.market import Market
 from flows.domain.sequence import Sequence, Verdict
@@ -37,7 +37,7 @@ class BookState(Enum):
     CROSSED = "CROSSED"
     """Best bid reached best ask; waiting for a new snapshot."""
     DRIFTED = "DRIFTED"
-    """A fresh snapshot disagreed and took the book's place; ends with the next event."""
+    """A new snapshot disagreed and took the book's place; ends with the next event."""
     STALE = "STALE"
     """No frame for `stale_after_ms`; ends with the next event in sequence."""
 
@@ -79,32 +79,12 @@ class DepthCounts(msgspec.Struct):
 BookOutput = BookView | BookStateChanged
 
 
-class _Audit:
-    """A snapshot bridged beside the book, to be compared at the same update id."""
-
-    def __init__(self, snapshot: DepthSnapshot, *, is_spot: bool) -> None:
-        self.book = Book()
-        self.book.load(snapshot)
-        self._sequence = Sequence(is_spot=is_spot)
-        self._sequence.start(snapshot.last_update_id)
-
-    @property
-    def last_id(self) -> int | None:
-        return self._sequence.last_id
-
-    def feed(self, delta: DepthDelta) -> bool:
-        """Take a delta; False where the snapshot is too old to be bridged."""
-        verdict = self._sequence.judge(delta.first_id, delta.last_id, delta.previous_id)
-        if verdict is Verdict.APPLY:
-            self.book.apply(delta)
-        return verdict not in (Verdict.WAIT, Verdict.GAP)
-
-
 class SymbolBook:
     """Bridges, applies, audits and judges one symbol's depth events.
 
     Each method returns what downstream must know, in order: state changes, and one
     view per event applied to a book that is true. A book that is not true gives none.
+    Numbers are checked in the event that brings them, also where it has to wait.
     """
 
     def __init__(self, symbol: str, *, depth: int, stale_after_ms: int) -> None:
@@ -115,50 +95,51 @@ class SymbolBook:
         self.ticker_check = TickerCheck()
         self.last_view: BookView | None = None
         self.market: Market | None = None
+        """Known from the first depth event on, and with it the sequence rule."""
         self._stream = ""
         self._depth = depth
         self._stale_after_ns = stale_after_ms * NS_PER_MS
         self._last_frame_ns = 0
-        self._sequence: Sequence | None = None
+        self._sequence = Sequence(is_spot=False)
         self._snapshot: DepthSnapshot | None = None
         self._buffer: deque[DepthDelta] = deque()
         self._gap_event: DepthDelta | None = None
         self._recent: deque[DepthDelta] = deque(maxlen=RECENT_LIMIT)
-        self._audit: _Audit | None = None
+        self._audit: Audit | None = None
 
     def on_delta(self, delta: DepthDelta) -> list[BookOutput]:
         """Judge a depth event, and apply it where it follows.
 
-        Raises MarketDataError where the symbol has changed its market.
+        Raises MarketDataError where the symbol has changed its market, and ValueError
+        on a malformed number.
         """
-        if self.market is not None and self._is_foreign(delta):
-            return self.on_other(delta.received_ns)
-        out = self.on_time(delta.received_ns)
-        self._last_frame_ns = delta.received_ns
-        self.counts.depth_events += 1
-        if self._sequence is None:
+        if self.market is None:
             self.market, self._stream = delta.market, delta.stream
             self._sequence = Sequence(is_spot=delta.market.is_spot)
+        elif self._is_foreign(delta):
+            self._observe(delta.bids, delta.asks)
+            return self.on_other(delta.received_ns)
+        out = self.on_other(delta.received_ns)
+        self.counts.depth_events += 1
         if self._sequence.needs_snapshot:
-            self._wait_for_snapshot(delta)
-            out += self._enter_from_empty(delta.received_ns)
-            if self._snapshot is not None:
-                out += self._bridge(self._snapshot, delta.received_ns)
+            out += self._wait_for_snapshot(delta)
         else:
             out += self._judge(delta, delta.received_ns, is_first_look=True)
         return out
 
     def on_snapshot(self, snapshot: DepthSnapshot) -> list[BookOutput]:
-        """Bridge from a snapshot, or audit a book that is already true."""
-        out = self.on_time(snapshot.received_ns)
-        self._last_frame_ns = snapshot.received_ns
+        """Bridge from a snapshot, or audit a book that is already true.
+
+        Raises ValueError on a malformed number.
+        """
+        out = self.on_other(snapshot.received_ns)
         if self.state in _CHAINED:
             return out + self._start_audit(snapshot)
         out += self._enter_from_empty(snapshot.received_ns)
-        if self._sequence is None:
-            self._snapshot = snapshot  # the market, so the rule, is not known yet
-            return out
-        out += self._bridge(snapshot, snapshot.received_ns)
+        if self.market is not None:
+            return out + self._bridge(snapshot, snapshot.received_ns)
+        self._observe(snapshot.bids, snapshot.asks)
+        self._snapshot = snapshot  # the market, so the rule, is not known yet
         return out
 
     def on_ticker(self, ticker: BookTicker) -> list[BookOutput]:
@@ -167,7 +148,7 @@ class SymbolBook:
         return self.on_other(ticker.received_ns)
 
     def on_other(self, received_ns: int) -> list[BookOutput]:
-        """Any other frame of the symbol: a sign of life."""
+        """Any frame of the symbol: a sign of life."""
         out = self.on_time(received_ns)
         self._last_frame_ns = received_ns
         return out
@@ -192,6 +173,11 @@ class SymbolBook:
         self.counts.other_speed += 1
         return True
 
+    def _observe(self, bids: Levels, asks: Levels) -> None:
+        """Check the numbers of what is not applied now, in the frame that has them."""
+        self.book.observe(bids)
+        self.book.observe(asks)
+
     def _enter(self, state: BookState, received_ns: int) -> BookStateChanged:
         before, self.state = self.state, state
         last_view = self.last_view
@@ -208,40 +194,40 @@ class SymbolBook:
             return []
         return [self._enter(BookState.BRIDGING, received_ns)]
 
-    def _wait_for_snapshot(self, delta: DepthDelta) -> None:
+    def _wait_for_snapshot(self, delta: DepthDelta) -> list[BookOutput]:
+        self._observe(delta.bids, delta.asks)
         self.counts.waiting += 1
         self._buffer.append(delta)
         if len(self._buffer) > BUFFER_LIMIT:
             self._buffer.popleft()
+        out = self._enter_from_empty(delta.received_ns)
+        if self._snapshot is not None:
+            out += self._bridge(self._snapshot, delta.received_ns)
+        return out
 
-    def _bridge(
-        self, snapshot: DepthSnapshot, received_ns: int
-    ) -> Iterator[BookOutput]:
+    def _bridge(self, snapshot: DepthSnapshot, received_ns: int) -> list[BookOutput]:
         """Start from `snapshot` and release the buffer, as of `received_ns`."""
         self._snapshot = None
         self.book.load(snapshot)
-        sequence = self._known_sequence()
-        sequence.start(snapshot.last_update_id)
-        held = self._buffer
-        while held and not sequence.needs_snapshot:
-            delta = held.popleft()
-            if delta is not self._gap_event:
-                self.counts.waiting -= 1
-            yield from self._judge(
-                delta, received_ns, is_first_look=delta is not self._gap_event
-            )
+        self._sequence.start(snapshot.last_update_id)
+        out: list[BookOutput] = []
+        while self._buffer and not self._sequence.needs_snapshot:
+            delta = self._buffer.popleft()
+            is_first_look = delta is not self._gap_event
+            self.counts.waiting -= is_first_look
+            out += self._judge(delta, received_ns, is_first_look=is_first_look)
+        return out
 
     def _judge(
         self, delta: DepthDelta, received_ns: int, *, is_first_look: bool
-    ) -> Iterator[BookOutput]:
+    ) -> list[BookOutput]:
         counts = self.counts
-        verdict = self._known_sequence().judge(
-            delta.first_id, delta.last_id, delta.previous_id
-        )
+        verdict = self._sequence.judge(delta.first_id, delta.last_id, delta.previous_id)
         if verdict is Verdict.APPLY:
             counts.applied += is_first_look
-            yield from self._apply(delta, received_ns)
-        elif verdict is Verdict.STALE:
+            return self._apply(delta, received_ns)
+        self._observe(delta.bids, delta.asks)
+        if verdict is Verdict.STALE:
             counts.stale += is_first_look
         elif verdict is Verdict.DUPLICATE:
             counts.duplicates += is_first_look
@@ -249,50 +235,46 @@ class SymbolBook:
             counts.gaps += is_first_look
             self._gap_event = delta
             self._buffer.appendleft(delta)
-            yield from self._leave(BookState.GAP, received_ns)
+            return [self._leave(BookState.GAP, received_ns)]
         else:  # the snapshot is too old: keep the event for a newer one
             counts.waiting += is_first_look
             self._buffer.appendleft(delta)
+        return []
 
-    def _apply(self, delta: DepthDelta, received_ns: int) -> Iterator[BookOutput]:
+    def _apply(self, delta: DepthDelta, received_ns: int) -> list[BookOutput]:
         self.book.apply(delta)
         if self.book.is_crossed():
             self.counts.crossed += 1
-            self._known_sequence().reset()
-            yield from self._leave(BookState.CROSSED, received_ns)
-            return
+            self._sequence.reset()
+            return [self._leave(BookState.CROSSED, received_ns)]
         self._recent.append(delta)
-        if self._audit is not None and (found := self._feed_audit(self._audit, delta)):
-            yield from found
-            return
+        if self._audit is not None:
+            self._audit.feed(delta)
+            if drift := self._decide_audit(self._audit, received_ns):
+                return drift
+        out: list[BookOutput] = []
         if self.state is not BookState.SYNCED:
-            yield self._enter(BookState.SYNCED, received_ns)
-        view = self.book.view(delta, received_ns, self._depth)
-        self.last_view = view
+            out.append(self._enter(BookState.SYNCED, received_ns))
+        view = self.last_view = self.book.view(delta, received_ns, self._depth)
         self.ticker_check.on_view(view)
-        yield view
+        out.append(view)
+        return out
 
-    def _leave(self, state: BookState, received_ns: int) -> Iterator[BookOutput]:
+    def _leave(self, state: BookState, received_ns: int) -> BookStateChanged:
         self._audit = None
         self._recent.clear()
         self.ticker_check.clear()
-        yield self._enter(state, received_ns)
+        return self._enter(state, received_ns)
 
     def _start_audit(self, snapshot: DepthSnapshot) -> list[BookOutput]:
-        audit = _Audit(snapshot, is_spot=self.market is Market.SPOT)
+        audit = Audit(snapshot, is_spot=self.market is Market.SPOT)
         if not all(audit.feed(delta) for delta in self._recent):
             return []  # older than what is remembered: no comparison is possible
         self._audit = audit
         return self._decide_audit(audit, snapshot.received_ns)
 
-    def _feed_audit(self, audit: _Audit, delta: DepthDelta) -> list[BookOutput]:
-        if not audit.feed(delta):
-            self._audit = None
-            return []
-        return self._decide_audit(audit, delta.received_ns)
-
-    def _decide_audit(self, audit: _Audit, received_ns: int) -> list[BookOutput]:
-        if audit.last_id is None or audit.last_id != self._known_sequence().last_id:
+    def _decide_audit(self, audit: Audit, received_ns: int) -> list[BookOutput]:
+        if audit.last_id is None or audit.last_id != self._sequence.last_id:
             return []
         self._audit = None
         self.counts.audits += 1
@@ -303,9 +285,3 @@ class SymbolBook:
         self.book = audit.book
         self.ticker_check.clear()
         return [self._enter(BookState.DRIFTED, received_ns)]
-
-    def _known_sequence(self) -> Sequence:
-        if self._sequence is None:  # pragma: no cover - set by the first delta
-            msg = "No depth event of the symbol has arrived"
-            raise AssertionError(msg)
-        return self._sequence

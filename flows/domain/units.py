@@ -29,6 +29,9 @@ NS_PER_MS = 1_000_000
 NS_PER_S = 1_000_000_000
 NS_PER_DAY = 86_400 * NS_PER_S
 
+MAX_DIGITS = 20_000
+"""Longest number accepted; products of four still fit `EXACT`."""
+
 _INT_TEXT_LIMIT = 4_000  # int() refuses text of more than 4,300 digits
 
 
@@ -43,12 +46,18 @@ def scaled(text: str, decimals: int) -> int:
     `text` is a plain unsigned decimal with at most `decimals` digits after the point.
     Raises ValueError for anything else (sign, exponent, blank, too many digits).
     """
-    whole, _, fraction = text.partition(".")
+    whole, point, fraction = text.partition(".")
     digits = whole + fraction
     padding = decimals - len(fraction)
-    if padding < 0 or not whole or not (digits.isascii() and digits.isdecimal()):
-        msg = f"Expected an unsigned decimal of at most {decimals} decimals: {text!r}"
-        raise ValueError(msg)
+    if (
+        padding < 0
+        or not whole
+        or (point and not fraction)
+        or not (digits.isascii() and digits.isdecimal())
+        or len(digits) > MAX_DIGITS
+    ):
+        msg = f"Expected an unsigned decimal of at most {decimals} decimals: "
+        raise ValueError(msg + repr(text[:80]))
     if padding:
         digits += "0" * padding
     if len(digits) > _INT_TEXT_LIMIT:
@@ -92,7 +101,7 @@ class Counter(dict[str, int]):
     `counter[text]` raises MoreDecimals or ValueError as `scaled` does.
     """
 
-    _MEMO_LIMIT = 100_000
+    _MEMO_LIMIT = 32_768
 
     def __init__(self, decimals: int) -> None:
         super().__init__()
