@@ -65,6 +65,8 @@ class NaiveBooks:
         """Apply a depth event or snapshot; the top five of both sides."""
         message = json.loads(frame.payload)
         symbol = frame.stream.partition("@")[0]
+        if "bids" in message:
+            self._sides[symbol] = ({}, {})
         bids, asks = self._sides.setdefault(symbol, ({}, {}))
         for side, short, long in ((bids, "b", "bids"), (asks, "a", "asks")):
             for price, quantity in message.get(short) or message.get(long) or ():

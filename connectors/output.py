@@ -5,11 +5,11 @@ import fcntl
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
-from flows.domain.errors import ConfigurationError, StoreError
+from flows.domain.errors import ConfigurationError, StoreError, TradingError
 
 REPORT = "report.json"
 JOURNAL = "journal.sqlite"
@@ -31,20 +31,11 @@ class OutputDirectory:
         self.path = path
         self._held_runs = held_runs
         self._is_new = not path.exists()
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-            self._lock = (path / _LOCK).open("w")
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            msg = f"{path}: another process is writing here"
-            raise ConfigurationError(msg) from None
-        except OSError as error:
-            msg = f"{path}: cannot be used as output: {error.strerror}"
-            raise ConfigurationError(msg) from error
+        self._lock = _locked(path)
         try:
             self._check(run_id)
-        except ConfigurationError:
-            self._lock.close()
+        except TradingError:
+            self.release()
             raise
 
     @property
@@ -113,3 +104,20 @@ class OutputDirectory:
         """Let another process use the directory."""
         (self.path / _LOCK).unlink(missing_ok=True)
         self._lock.close()
+
+
+def _locked(directory: Path) -> IO[str]:
+    """The directory's lock file, held; the directory is made where it is missing."""
+    with ExitStack() as stack:
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            lock = stack.enter_context((directory / _LOCK).open("w"))
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            msg = f"{directory}: another process is writing here"
+            raise ConfigurationError(msg) from None
+        except OSError as error:
+            msg = f"{directory}: cannot be used as output: {error.strerror}"
+            raise ConfigurationError(msg) from error
+        stack.pop_all()
+        return lock

@@ -1,8 +1,8 @@
 """Structured logging: which events exist, and how they are written.
 
 Logging is for decisions of the program and changes of its state, never per message;
-what the strategy does is in the journal. The level comes from `MFT_LOG` (default `warning`),
-lines go to standard error, as JSON where that is not a terminal.
+what the strategy does is in the journal. The level comes from `MFT_LOG` (default
+`warning`), lines go to standard error, as JSON where that is not a terminal.
 """
 
 import logging
@@ -14,11 +14,10 @@ import structlog
 from flows.domain.errors import ConfigurationError
 
 EVENTS = {
-    "replay_started": "A replay begins: run id, output, number of recordings.",
-    "replay_resumed": "The journal already holds entries of this run.",
-    "replay_traded": "The trading flow has ended: entries in the journal, seconds.",
-    "replay_archived": "Journal and views are in ClickHouse: seconds.",
-    "replay_finished": "The report is written: run id, output.",
+    "replay_started": "A replay begins or resumes: run id, output.",
+    "replay_traded": "The trading flow has ended: seconds it took.",
+    "replay_archived": "Journal and views are in ClickHouse: blocks sent by this run.",
+    "replay_finished": "The report is written: run id.",
 }
 """Every event name with its meaning; another name is a bug."""
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+import structlog
 
 from connectors.binance.wire import decode
 from connectors.instruments import read_exchange_info
@@ -31,6 +32,8 @@ from flows.report import CSV_FILES, Json, Tally, build_report
 from flows.run import run
 from flows.settings import Settings
 from flows.trading import Engine, build_trading_flow
+
+_log = structlog.get_logger()
 
 _CHUNK = 10_000
 _ARCHIVE_BLOCK = 5_000
@@ -58,6 +61,7 @@ def replay(job: ReplayJob, on_progress: Progress = lambda _stage, _more: None) -
     """
     started = _started(job)
     output = OutputDirectory(job.out, started.run_id, held_runs)
+    _log.info("replay_started", run_id=started.run_id, out=str(job.out))
     try:
         return _replay(job, started, output, on_progress)
     except (MarketDataError, RecordingError):
@@ -123,6 +127,7 @@ def _replay(
     begun = time.perf_counter()
     _trade(job, engine, started.run_id, output, on_progress)
     elapsed_s = time.perf_counter() - begun
+    _log.info("replay_traded", seconds=round(elapsed_s, 3))
     archived = child.call(
         _archive,
         lambda more: on_progress("archive", more),
@@ -131,6 +136,7 @@ def _replay(
         output.journal,
         job,
     )
+    _log.info("replay_archived", blocks=archived.blocks)
     tally = _tally(output.journal, started.run_id)
     for name, header, rows in CSV_FILES:
         output.write_csv(name, header, rows(tally))
@@ -138,6 +144,7 @@ def _replay(
     report["unrepresentable"] = {**archived.unrepresentable}
     with output.file(REPORT) as file:
         file.write(msgspec.json.format(msgspec.json.encode(report)).decode() + "\n")
+    _log.info("replay_finished", run_id=started.run_id)
     return report
 
 

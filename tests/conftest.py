@@ -10,6 +10,9 @@ from typing import TypeVar
 
 import pytest
 
+OPTIONAL = "Skipped: optional: "
+"""Begins the reason of a skip that is never a failure."""
+
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
 
@@ -17,9 +20,10 @@ def _required(report: Report) -> Report:
     is_required = os.environ.get("MFT_REQUIRE_ALL") == "1"
     if is_required and report.skipped and not hasattr(report, "wasxfail"):
         where = report.longrepr
-        reason = where[2] if isinstance(where, tuple) else where
-        report.outcome = "failed"
-        report.longrepr = f"Required by MFT_REQUIRE_ALL=1. {reason}"
+        reason = str(where[2] if isinstance(where, tuple) else where)
+        if OPTIONAL not in reason:
+            report.outcome = "failed"
+            report.longrepr = f"Required by MFT_REQUIRE_ALL=1. {reason}"
     return report
 
 

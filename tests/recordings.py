@@ -34,6 +34,8 @@ WITH_SNAPSHOT = (
 def recorded(name: str) -> Path:
     """A file of the folder; skips the test where it is not there."""
     path = FOLDER / name
+    if not FOLDER.exists():
+        pytest.skip("optional: no recorded market data here; see MFT_RECORDINGS")
     if not path.exists():
         pytest.skip(f"needs recorded market data: {name} is not in MFT_RECORDINGS")
     return path

@@ -5,7 +5,8 @@ import sys
 import typer
 
 from api.cli import bench, replay, synth
-from flows.domain.errors import ConfigurationError, TradingError
+from flows import log
+from flows.domain.errors import ConfigurationError, Interrupted, TradingError
 
 app = typer.Typer(
     name="mft",
@@ -22,19 +23,20 @@ app.command("bench")(bench.bench_command)
 
 _BAD_INPUT = 1
 _BAD_USE = 2
-_INTERRUPTED = 130
+_SIGNALLED = 128
 
 
 def main() -> None:
     """Run the command line; an error is one plain sentence on standard error."""
     try:
+        log.configure()
         app()
+    except Interrupted as error:
+        _fail("interrupted; the same command resumes", _SIGNALLED + error.signal)
     except ConfigurationError as error:
         _fail(str(error), _BAD_USE)
     except TradingError as error:
         _fail(str(error), _BAD_INPUT)
-    except KeyboardInterrupt:
-        _fail("interrupted; the same command resumes", _INTERRUPTED)
 
 
 def _fail(message: str, status: int) -> None:

@@ -1,5 +1,6 @@
 """`mft replay` and `mft demo`: recorded input through the whole bot, to a report."""
 
+import signal
 import time
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +11,7 @@ import typer
 from api.cli.progress import progress_bars
 from api.cli.report import print_report
 from api.cli.synth import write_synthetic
+from flows.domain.errors import Interrupted
 from flows.replay import ReplayJob, replay
 from flows.settings import load
 
@@ -40,8 +42,8 @@ def replay_command(
 ) -> None:
     """Replay recordings through books, signals, risk gate and paper venue.
 
-    Writes report.json, CSV files, the journal and an embedded ClickHouse to --out. A run
-    that was killed is resumed by the same command.
+    Writes report.json, CSV files, the journal and an embedded ClickHouse to --out.
+    A run that was killed is resumed by the same command.
 
     Example: mft replay btcusdt.jsonl.gz ethusdt.jsonl.gz --out out/first
     """
@@ -75,8 +77,11 @@ def demo_command(
 
 def _run(job: ReplayJob, *, as_json: bool) -> None:
     size = sum(path.stat().st_size for path in job.recordings if path.is_file())
-    with progress_bars({"replay": size, "archive": None}) as advance:
-        report = replay(job, advance)
+    try:
+        with progress_bars({"replay": size, "archive": size}) as advance:
+            report = replay(job, advance)
+    except KeyboardInterrupt:
+        raise Interrupted(signal.SIGINT) from None
     if as_json:
         encoded = msgspec.json.format(msgspec.json.encode(report))
         typer.echo(encoded.decode())

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from functools import partial
 from random import Random
 
-from connectors.exchange.synthetic_book import BookImage
+from connectors.exchange.synthetic_book import BookImage, Level
 from connectors.exchange.synthetic_flow import OrderFlow, Taken
 from connectors.exchange.synthetic_listing import Listing, listing_of
 from connectors.exchange.synthetic_wire import (
@@ -61,6 +61,16 @@ _FIRST_UPDATE_ID = 11_671_659_000_000
 Action = Callable[[int], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What became of a book: levels ascending by price; quantity 0 is a level gone."""
+
+    first_id: int
+    last_id: int
+    bids: list[Level]
+    asks: list[Level]
+
+
 @dataclass(slots=True)
 class _Feed:
     """What the market keeps for one symbol."""
@@ -74,6 +84,8 @@ class _Feed:
     """`u` of the last depth event."""
     first_id: int = 0
     """The first update since then; 0 before there is one."""
+    unread_id: int = 0
+    """The first update since the last `take_changes`; 0 before there is one."""
     trade_id: int = 0
     aggregate_id: int = 0
     aggregate_ns: int = 0
@@ -145,6 +157,17 @@ class SyntheticMarket:
         image = feed.flow.book.image(limit)
         return snapshot_payload(feed.listing, image, self._now_ns // NS_PER_MS)
 
+    def take_changes(self, symbol: str) -> Changes:
+        """What changed since the last call; the first call only begins to count.
+
+        The finest depth events there are: together they hold every change of `book`.
+        """
+        feed = self._feeds[symbol]
+        book, first_id = feed.flow.book, feed.unread_id
+        feed.unread_id = 0
+        bids, asks = book.bids.take_unread(), book.asks.take_unread()
+        return Changes(first_id, book.update_id, bids, asks)
+
     def _open(self, listing: Listing, random: Random) -> None:
         self._update_id += 1 + random.getrandbits(20)
         flow = OrderFlow(listing, random, self._update_id)
@@ -191,6 +214,7 @@ class SyntheticMarket:
         self._update_id += changes + 1 + feed.random.getrandbits(9)
         feed.flow.book.update_id = self._update_id
         feed.first_id = feed.first_id or self._update_id
+        feed.unread_id = feed.unread_id or self._update_id
 
     def _send_ticker(self, feed: _Feed, time_ns: int) -> None:
         top = feed.flow.book.top()

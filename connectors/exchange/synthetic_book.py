@@ -1,6 +1,7 @@
 """The true book of the synthetic market, in exact integers."""
 
 from bisect import bisect_left
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 Level = tuple[int, int]
@@ -25,7 +26,15 @@ class Side:
     price is the highest, and 1 for asks. Rank 0 is the best price.
     """
 
-    __slots__ = ("_away", "_top", "outward", "prices", "quantities", "touched")
+    __slots__ = (
+        "_away",
+        "_top",
+        "outward",
+        "prices",
+        "quantities",
+        "touched",
+        "unread",
+    )
 
     def __init__(self, outward: int) -> None:
         self.outward = outward
@@ -33,6 +42,8 @@ class Side:
         """Ascending."""
         self.quantities: dict[int, int] = {}
         self.touched: set[int] = set()
+        self.unread: set[int] | None = None
+        """Prices put since the last `take_unread`; None until it is first called."""
         self._top, self._away = (0, 1) if outward > 0 else (-1, -1)
 
     def __len__(self) -> int:
@@ -50,6 +61,8 @@ class Side:
     def put(self, price: int, quantity: int) -> None:
         """Make `quantity` the whole of a level; 0 removes it."""
         self.touched.add(price)
+        if self.unread is not None:
+            self.unread.add(price)
         known = price in self.quantities
         if quantity:
             self.quantities[price] = quantity
@@ -81,7 +94,15 @@ class Side:
     def take_touched(self) -> list[Level]:
         """Levels touched since the last call, ascending by price; 0 means gone."""
         touched, self.touched = self.touched, set()
-        return [(price, self.quantities.get(price, 0)) for price in sorted(touched)]
+        return self._levels(touched)
+
+    def take_unread(self) -> list[Level]:
+        """Likewise for a second reader; the first call only begins to count."""
+        unread, self.unread = self.unread, set()
+        return self._levels(unread or ())
+
+    def _levels(self, prices: Iterable[int]) -> list[Level]:
+        return [(price, self.quantities.get(price, 0)) for price in sorted(prices)]
 
 
 @dataclass(slots=True)

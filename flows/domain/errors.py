@@ -10,7 +10,8 @@ TradingError
 │   └── JournalConflict     a journal holds other content under the same sequence
 ├── OrderError              an order broke its own life cycle
 │   └── OrderRejected       the venue refused an order
-└── RiskLimitBreached       a limit that stops trading was reached
+├── RiskLimitBreached       a limit that stops trading was reached
+└── Interrupted             a signal asked the program to stop
 
 Expected outcomes (a gap, a refusal, an expired order) are values, not exceptions.
 """
@@ -58,3 +59,11 @@ class OrderRejected(OrderError):
 
 class RiskLimitBreached(TradingError):
     """A limit that stops trading was reached."""
+
+
+class Interrupted(TradingError):
+    """A signal asked the program to stop; its number is `signal`."""
+
+    def __init__(self, signal: int) -> None:
+        super().__init__(signal)
+        self.signal = signal

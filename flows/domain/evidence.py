@@ -124,8 +124,8 @@ def _verdict(trades: int, mean_band: Band | None) -> str:
     low, high = mean_band
     if high <= 0:
         return (
-            "There is no evidence of an edge after fees: even the upper end of the 95 % "
-            "band of the mean net per trade is not above zero."
+            "There is no evidence of an edge after fees: even the upper end of the "
+            "95 % band of the mean net per trade is not above zero."
         )
     if low <= 0:
         return (

@@ -92,13 +92,14 @@ class Execution:
     def send(self, approved: Approved) -> None:
         """Journal an approved order, then hand it to the venue.
 
-        Raises RiskLimitBreached for one that would increase risk while that is
-        forbidden, and whatever the venue raises, after booking the order as rejected.
+        Raises RiskLimitBreached for a second order of a symbol and for one that would
+        increase risk while that is forbidden, and whatever the venue raises, after
+        booking the order as rejected.
         """
         order = approved.order
-        if not (order.is_reduce_only or self._controls.is_entry_allowed):
+        if bar := self._bar_to(order):
             self._gate.release(order.client_order_id, None)
-            msg = f"Order {order.client_order_id} would increase risk while stopped"
+            msg = f"Order {order.client_order_id} {bar}"
             raise RiskLimitBreached(msg)
         self._transcript.add(approved)
         self._orders += 1
@@ -129,6 +130,13 @@ class Execution:
             self._book_fill(working, outcome)
         else:
             self._book_report(working, outcome)
+
+    def _bar_to(self, order: Order) -> str | None:
+        if order.symbol in self.working:
+            return f"would be the second of {order.symbol} in flight"
+        if order.is_reduce_only or self._controls.is_entry_allowed:
+            return None
+        return "would increase risk while stopped"
 
     def _book_fill(self, working: WorkingOrder, fill: Fill) -> None:
         order = working.order

@@ -404,7 +404,7 @@ def test_open_embedded_second_process_gets_a_plain_error(
         "try: ClickHouse.open_embedded(Path(sys.argv[1]))\n"
         "except StoreError as error: sys.exit(str(error))\n"
     )
-    second = subprocess.run(  # noqa: S603 - our own code
+    second = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path / "clickhouse")],
         cwd=ROOT,
         capture_output=True,

@@ -299,7 +299,7 @@ def test_append_writer_killed_at_any_moment_leaves_whole_batches(
     path: Path, seed: int
 ) -> None:
     command = [sys.executable, "-c", WRITER, str(path)]
-    writer = subprocess.Popen(command, stdout=subprocess.PIPE)  # noqa: S603 - our own
+    writer = subprocess.Popen(command, stdout=subprocess.PIPE)
     assert writer.stdout is not None
     assert writer.stdout.readline() == b"ready\n"
     time.sleep(Random(seed).uniform(0, 0.1))

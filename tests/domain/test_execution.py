@@ -147,6 +147,16 @@ def test_send_entry_while_stopped_raises_and_gives_its_reservation_back() -> Non
     assert desk.venue.end(START_NS) == []
 
 
+def test_send_second_order_of_a_symbol_raises_and_keeps_the_first() -> None:
+    desk = Desk()
+    desk.execution.enter(entry_order())
+    with pytest.raises(RiskLimitBreached, match="order-9 would be the second of AAA"):
+        desk.execution.enter(entry_order(client_order_id="order-9"))
+    assert kinds(desk.taken()) == ["Approved"]
+    assert desk.execution.working["AAAUSDT"].order == entry_order()
+    assert desk.gate.gross_exposure({}) == Decimal(200)
+
+
 def test_send_rejected_by_the_venue_is_booked_and_raises() -> None:
     desk = Desk()
     with pytest.raises(OrderRejected, match="expected a positive quantity"):

@@ -296,7 +296,7 @@ def test_archive_replay_full_disk_ends_with_one_sentence(
         store = tmp_path / f"store-{blocks}"
         limited = f'ulimit -f {blocks}; exec "$@"'
         paths = [str(store), str(journal), str(recording)]
-        done = subprocess.run(  # noqa: S603 - our own code
+        done = subprocess.run(
             ["/bin/bash", "-c", limited, "bash", *command, *paths],
             cwd=ROOT,
             capture_output=True,

@@ -50,7 +50,7 @@ def _start(*arguments: Path) -> subprocess.Popen[str]:
         "tests.flows.archive_process",
         *map(str, arguments),
     ]
-    return subprocess.Popen(  # noqa: S603 - our own module
+    return subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
 

@@ -44,7 +44,7 @@ def test_configure_unknown_level_raises_configuration_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("MFT_LOG", "loud")
-    with pytest.raises(ConfigurationError, match="MFT_LOG: expected one of .*'loud'"):
+    with pytest.raises(ConfigurationError, match=r"MFT_LOG: expected one of .*'loud'"):
         log.configure()
 
 

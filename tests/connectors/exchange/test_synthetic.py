@@ -1,4 +1,4 @@
-"""The synthetic market keeps the exchange's promises, checked naively from its bytes."""
+"""The synthetic market keeps the exchange's promises, checked from its bytes."""
 
 import json
 from collections import Counter
@@ -445,7 +445,7 @@ def test_market_moves_reach_target_stop_and_neither_within_a_minute() -> None:
 
 
 def outcome(paid: int, bids: list[int]) -> str:
-    """How a purchase ends that is sold 20 bps higher, 15 bps lower or a minute later."""
+    """How a purchase ends: sold 20 bps higher, 15 bps lower or a minute later."""
     for bid in bids:
         if (bid - paid) * 10_000 >= 20 * paid:
             return "target"

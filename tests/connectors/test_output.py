@@ -1,0 +1,101 @@
+"""The output directory: whose it is, and what may be left in it."""
+
+from pathlib import Path
+
+import pytest
+
+from connectors.output import OutputDirectory
+from flows.domain.errors import ConfigurationError, StoreError
+
+
+def _none(_journal: Path) -> list[str]:
+    return []
+
+
+def _of_mine(_journal: Path) -> list[str]:
+    return ["mine"]
+
+
+def test_output_directory_absent_is_made(tmp_path: Path) -> None:
+    output = OutputDirectory(tmp_path / "a" / "b", "mine", _none)
+    output.release()
+    assert list((tmp_path / "a" / "b").iterdir()) == []
+
+
+def test_output_directory_own_unfinished_work_is_accepted(tmp_path: Path) -> None:
+    (tmp_path / "journal.sqlite").touch()
+    (tmp_path / "views.csv.partial").touch()
+    output = OutputDirectory(tmp_path, "mine", _of_mine)
+    output.release()
+    assert output.journal.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("report.json", "holds a finished run"),
+        ("journal.sqlite", "holds run mine, of other input or settings"),
+        ("notes.txt", r"is not empty \(notes.txt\)"),
+    ],
+)
+def test_output_directory_not_ours_is_refused_and_left_alone(
+    tmp_path: Path, name: str, sentence: str
+) -> None:
+    (tmp_path / name).touch()
+    with pytest.raises(ConfigurationError, match=sentence):
+        OutputDirectory(tmp_path, "other", _of_mine)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_output_directory_in_use_is_refused(tmp_path: Path) -> None:
+    first = OutputDirectory(tmp_path, "mine", _none)
+    with pytest.raises(ConfigurationError, match="another process is writing here"):
+        OutputDirectory(tmp_path, "mine", _none)
+    first.release()
+    OutputDirectory(tmp_path, "mine", _none).release()
+
+
+def test_output_directory_file_in_its_place_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    path.touch()
+    with pytest.raises(ConfigurationError, match="cannot be used as output"):
+        OutputDirectory(path, "mine", _none)
+
+
+def test_write_csv_rows_appear_under_the_name(tmp_path: Path) -> None:
+    output = OutputDirectory(tmp_path, "mine", _none)
+    output.write_csv("a.csv", ("x", "y"), [(1, "one"), (2, "a,b")])
+    output.release()
+    assert (tmp_path / "a.csv").read_text() == 'x,y\n1,one\n2,"a,b"\n'
+
+
+def test_file_error_while_writing_leaves_no_file_of_that_name(tmp_path: Path) -> None:
+    output = OutputDirectory(tmp_path, "mine", _none)
+
+    def full_disk() -> None:
+        with output.file("a.csv") as file:
+            file.write("half")
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(StoreError, match=r"a\.csv: .*No space left on device"):
+        full_disk()
+    output.release()
+    assert not (tmp_path / "a.csv").exists()
+
+
+def test_discard_new_directory_is_removed(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    output = OutputDirectory(path, "mine", _none)
+    (path / "clickhouse").mkdir()
+    (path / "clickhouse" / "data").touch()
+    output.discard()
+    output.release()
+    assert not path.exists()
+
+
+def test_discard_given_directory_is_emptied(tmp_path: Path) -> None:
+    output = OutputDirectory(tmp_path, "mine", _none)
+    (tmp_path / "journal.sqlite").touch()
+    output.discard()
+    output.release()
+    assert list(tmp_path.iterdir()) == []
