@@ -251,6 +251,6 @@ def dump(store: ClickHouse) -> dict[str, list[tuple[Any, ...]]]:
     found: dict[str, list[tuple[Any, ...]]] = {}
     for names, what in ((BASE_TABLES, own), (BARS, "*")):
         for name in names:
-            query = f"SELECT {what} FROM {name} ORDER BY ALL"  # noqa: S608 - own names
+            query = f"SELECT {what} FROM {name} ORDER BY ALL"
             found[name] = store.query(query)
     return found

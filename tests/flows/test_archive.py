@@ -151,12 +151,12 @@ def test_archive_replay_bars_equal_their_recomputation(
     def check(store: ClickHouse) -> None:
         for bars, bucket in (("1s", "toDateTime"), ("1m", "toStartOfMinute")):
             found = store.query(
-                "SELECT bucket, open, high, low, close, views, "  # noqa: S608 - own names
+                "SELECT bucket, open, high, low, close, views, "
                 "buy_views, sell_views, mean_spread "
                 f"FROM book_bars_{bars} ORDER BY bucket"
             )
             expected = store.query(
-                "WITH toDecimal256(best_bid + best_ask, 12) / 2 AS mid "  # noqa: S608 - own names
+                "WITH toDecimal256(best_bid + best_ask, 12) / 2 AS mid "
                 f"SELECT {bucket}(toDateTime(received_at)) AS bucket, "
                 "argMin(mid, sequence), max(mid), min(mid), argMax(mid, sequence), "
                 "count(), countIf(zone = 'BUY'), countIf(zone = 'SELL'), "

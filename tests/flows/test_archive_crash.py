@@ -50,9 +50,7 @@ def _start(*arguments: Path) -> subprocess.Popen[str]:
         "tests.flows.archive_process",
         *map(str, arguments),
     ]
-    return subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, text=True
-    )
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
 def _kill_within_insert(process: subprocess.Popen[str], rng: random.Random) -> str:

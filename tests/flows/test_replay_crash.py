@@ -28,10 +28,7 @@ def _counts(out: Path) -> dict[str, object]:
     store = ClickHouse.open_embedded(out / "clickhouse")
     try:
         return {
-            table: list(
-                store.query(f"SELECT count() FROM {table}")
-            )
-            for table in TABLES
+            table: list(store.query(f"SELECT count() FROM {table}")) for table in TABLES
         }
     finally:
         store.close()
