@@ -17,7 +17,7 @@ demo: setup ## Trade a synthetic market on paper and show the result
 	$(BIN)/mft demo
 
 test: setup ## Run all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PYTEST)
 
 check: setup ## Run what CI runs: format, lint, types, house rules, tests, coverage
 	$(BIN)/black --check .
@@ -27,7 +27,8 @@ check: setup ## Run what CI runs: format, lint, types, house rules, tests, cover
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.quality.money
 	$(BIN)/python -m tests.quality.conventions
-	$(BIN)/python -m pytest --cov --cov-report=json:.coverage.json
+	$(BIN)/python -m tests.quality.docs
+	$(MAKE) test PYTEST="--cov --cov-report=json:.coverage.json"
 	$(BIN)/python -m tests.quality.branches .coverage.json
 
 bench: setup ## Measure the speed of the books and of the whole path

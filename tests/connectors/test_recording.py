@@ -419,9 +419,7 @@ def test_write_disk_full_is_a_recording_error_and_leaves_nothing(
     """With few frames the disk is full at the end only, when buffers are flushed."""
     path = tmp_path / "r.gz"
     command = [sys.executable, "-c", DISK_FULL, str(path), str(frames)]
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=True
-    )
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout == f"{path}: cannot be written: File too large\n"
     assert done.stderr == ""
     assert list(tmp_path.iterdir()) == []

@@ -86,8 +86,9 @@ def test_profit_factor_gains_over_losses() -> None:
 def test_weigh_no_trade_leaves_every_figure_undefined() -> None:
     evidence = weigh([], **COSTS)
     assert (evidence.trades, evidence.wins) == (0, 0)
-    assert evidence.win_rate is evidence.win_rate_band is None
-    assert evidence.profit_factor is evidence.mean_net is evidence.mean_net_band is None
+    assert (evidence.win_rate, evidence.win_rate_band) == (None, None)
+    assert (evidence.mean_net, evidence.mean_net_band) == (None, None)
+    assert evidence.profit_factor is None
     assert round(evidence.break_even_win_rate, 3) == Decimal("0.714")
     assert evidence.verdict.startswith("Too few trades to tell: 0 of the 30")
 

@@ -27,7 +27,9 @@ def test_load_option_beats_environment_beats_file(
     monkeypatch.setenv("MFT_TARGET_BPS", "40")
     monkeypatch.setenv("MFT_STOP_BPS", "41")
     settings = load(file, ["target_bps=50"])
-    assert (settings.target_bps, settings.stop_bps, settings.max_hold_s) == (50, 41, 32)
+    assert settings.target_bps == 50
+    assert settings.stop_bps == 41
+    assert settings.max_hold_s == 32
 
 
 def test_load_toml_float_stays_exact(tmp_path: Path) -> None:
