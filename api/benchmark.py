@@ -14,7 +14,7 @@ down slows all of them alike:
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from connectors.binance.wire import decode
 from connectors.journal import Journal, JournalSink
 from connectors.replay import ReplaySource
 from flows.domain.books import Books
-from flows.domain.errors import ConfigurationError
+from flows.domain.errors import ConfigurationError, MalformedFrame, MarketDataError
 from flows.domain.fault import Fault
 from flows.domain.frame import RawFrame
 from flows.domain.instrument import Instruments
@@ -107,16 +107,24 @@ class _Contest:
 
 def is_depth(frame: RawFrame) -> bool:
     """Whether the frame is a diff depth event or a snapshot."""
-    kind = frame.stream.partition("@")[2].partition("@")[0]
-    return kind in ("depth", "snapshot")
+    return _kind(frame) in ("depth", "snapshot")
+
+
+def _kind(frame: RawFrame) -> str:
+    return frame.stream.partition("@")[2].partition("@")[0]
 
 
 def measure(frames: Sequence[RawFrame], on_segment: OnSegment) -> Figures:
-    """The figures over `frames`. Raises ConfigurationError without a depth event."""
-    depth = [frame for frame in frames if frame.stream.partition("@")[2][:5] == "depth"]
+    """The figures over `frames`.
+
+    Raises ConfigurationError without a depth event, and MarketDataError where the
+    frames could not be replayed either.
+    """
+    depth = [frame for frame in frames if _kind(frame) == "depth"]
     if not depth:
         msg = "The recording has no depth event to measure"
         raise ConfigurationError(msg)
+    _check(frames)
     contest = _Contest(frames, on_segment)
     path = Stopwatch()
     with tempfile.TemporaryDirectory(prefix="mft-bench-") as directory, path:
@@ -138,6 +146,19 @@ def measure(frames: Sequence[RawFrame], on_segment: OnSegment) -> Figures:
         "frames": len(frames),
         "levels_per_message": round(sum(map(_levels, depth)) / messages, 1),
     }
+
+
+def _check(frames: Iterable[RawFrame]) -> None:
+    """Take every frame once, because a contender on the clock gives no reasons."""
+    books = Books(depth=DEPTH, stale_after_ms=3_000)
+    for frame in frames:
+        try:
+            books.apply(decode(frame))
+        except MalformedFrame:
+            raise
+        except (ValueError, MarketDataError) as error:
+            msg = f"{frame.place}: {error}"
+            raise MarketDataError(msg) from error
 
 
 def _run_path(frames: Iterator[RawFrame], journal_path: Path) -> None:

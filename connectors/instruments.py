@@ -1,12 +1,13 @@
 """Instrument filters from a saved `exchangeInfo` reply."""
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
 
 from flows.domain.errors import ConfigurationError
 from flows.domain.instrument import FALLBACK_MIN_NOTIONAL, Instrument
+from flows.domain.units import decimals_of, scaled, unscaled
 
 
 class _Filter(msgspec.Struct):
@@ -33,14 +34,17 @@ def read_exchange_info(path: Path) -> dict[str, Instrument]:
     """
     try:
         info = msgspec.json.decode(path.read_bytes(), type=_ExchangeInfo)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        msg = f"{path}: not an exchangeInfo file: {error.strerror}"
+        raise ConfigurationError(msg) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         msg = f"{path}: not an exchangeInfo file: {error}"
         raise ConfigurationError(msg) from error
     found: dict[str, Instrument] = {}
     for symbol in info.symbols:
         try:
             instrument = _instrument(symbol)
-        except (InvalidOperation, ValueError) as error:
+        except ValueError as error:
             msg = f"{path}: unusable filters of {symbol.symbol}: {error}"
             raise ConfigurationError(msg) from error
         if instrument is not None:
@@ -53,22 +57,27 @@ def _instrument(symbol: _Symbol) -> Instrument | None:
     price, lot = by_type.get("PRICE_FILTER"), by_type.get("LOT_SIZE")
     if price is None or lot is None or not price.tick_size or not lot.step_size:
         return None
-    notional = by_type.get("MIN_NOTIONAL")
-    has_minimum = notional is not None and notional.notional is not None
+    minimum = by_type.get("MIN_NOTIONAL")
     return Instrument(
         _positive(price.tick_size),
         _positive(lot.step_size),
         (
-            Decimal(notional.notional or 0)
-            if has_minimum and notional
-            else (FALLBACK_MIN_NOTIONAL)
+            FALLBACK_MIN_NOTIONAL
+            if minimum is None or minimum.notional is None
+            else _number(minimum.notional)
         ),
     )
 
 
 def _positive(text: str) -> Decimal:
-    value = Decimal(text)
-    if not (value.is_finite() and value > 0):
+    value = _number(text)
+    if not value:
         msg = f"expected a positive number, was {text}"
         raise ValueError(msg)
     return value
+
+
+def _number(text: str) -> Decimal:
+    """An unsigned decimal. Raises ValueError for a sign, an exponent and the like."""
+    decimals = decimals_of(text)
+    return unscaled(scaled(text, decimals), decimals)

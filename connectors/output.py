@@ -16,6 +16,9 @@ JOURNAL = "journal.sqlite"
 CLICKHOUSE = "clickhouse"
 _LOCK = ".lock"
 _PARTIAL = ".partial"
+_TABLES = ("views.csv", "signals.csv", "orders.csv", "fills.csv", "trades.csv")
+_WRITTEN = (_LOCK, JOURNAL, REPORT, *_TABLES)
+"""How the names of a run's files begin."""
 
 
 class OutputDirectory:
@@ -93,11 +96,11 @@ class OutputDirectory:
     def discard(self) -> None:
         """Remove what the run wrote: its input cannot be replayed."""
         for entry in self.path.iterdir():
-            if entry.is_dir():
+            if entry.name == CLICKHOUSE:
                 shutil.rmtree(entry)
-            else:
+            elif entry.name.startswith(_WRITTEN):
                 entry.unlink()
-        if self._is_new:
+        if self._is_new and not any(self.path.iterdir()):
             self.path.rmdir()
 
     def release(self) -> None:
@@ -108,16 +111,25 @@ class OutputDirectory:
 
 def _locked(directory: Path) -> IO[str]:
     """The directory's lock file, held; the directory is made where it is missing."""
+    path = directory / _LOCK
     with ExitStack() as stack:
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            lock = stack.enter_context((directory / _LOCK).open("w"))
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            msg = f"{directory}: another process is writing here"
-            raise ConfigurationError(msg) from None
+            lock = stack.enter_context(path.open("w"))
         except OSError as error:
             msg = f"{directory}: cannot be used as output: {error.strerror}"
             raise ConfigurationError(msg) from error
+        if not _is_taken(lock, path):
+            msg = f"{directory}: another process is writing here"
+            raise ConfigurationError(msg)
         stack.pop_all()
         return lock
+
+
+def _is_taken(lock: IO[str], path: Path) -> bool:
+    """Take the lock, if it is free and still the one that others would take."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.path.samestat(os.fstat(lock.fileno()), path.stat())
+    except OSError:  # held, or removed by its owner in this moment
+        return False

@@ -7,7 +7,10 @@ directory, and must not be forked: so a replay archives in a child and stays sma
 import ctypes
 import multiprocessing
 import signal
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from typing import Concatenate, ParamSpec, TypeVar, cast
 
@@ -19,6 +22,7 @@ Progress = Callable[[int], None]
 """Told how much more is done."""
 
 _PR_SET_PDEATHSIG = 1
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class _Done:
@@ -41,18 +45,47 @@ def call(
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     child = context.Process(target=_serve, args=(theirs, function, args, kwargs))
-    child.start()
-    theirs.close()
     try:
+        with _deaf():
+            child.start()
+        theirs.close()
         return cast(T, _listen(ours, on_progress))
     except EOFError:
         child.join()
         msg = f"The process of {function.__name__} died with status {child.exitcode}"
         raise StoreError(msg) from None
     finally:
-        child.kill()
-        child.join()
+        if child.pid is not None:
+            child.kill()
+            child.join()
         ours.close()
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Put off SIGINT and SIGTERM; a child started in here never hears a SIGINT.
+
+    Else a Ctrl-C at the terminal would end the child with a traceback, or its start
+    half-way.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    heard: list[int] = []
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    resource_tracker.ensure_running()  # its start would unblock the signals
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, lambda n, _frame: heard.append(n))
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    for missed in heard:
+        signal.raise_signal(missed)
 
 
 def _listen(connection: Connection, on_progress: Progress) -> object:
@@ -71,8 +104,10 @@ def _serve(
     args: tuple[object, ...],
     kwargs: dict[str, object],
 ) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides, and kills
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    parent = multiprocessing.parent_process()
+    if parent is not None and not parent.is_alive():
+        return  # it died before it could take this process along
     try:
         connection.send(_Done(function(connection.send, *args, **kwargs)))
     except TradingError as error:

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ from flows.domain.account import Account
 from flows.domain.books import Books
 from flows.domain.errors import MarketDataError, RecordingError
 from flows.domain.fault import Fault
-from flows.domain.instrument import Instruments
+from flows.domain.instrument import Instrument, Instruments
 from flows.domain.paper import PaperVenue
 from flows.domain.risk import RiskGate
 from flows.domain.run import JournalEntry, Journalled, RunStarted
@@ -60,10 +60,11 @@ def replay(job: ReplayJob, on_progress: Progress = lambda _stage, _more: None) -
     refuses to differ. Input that cannot be replayed leaves nothing behind.
     """
     started = _started(job)
+    given = read_exchange_info(job.instruments) if job.instruments else {}
     output = OutputDirectory(job.out, started.run_id, held_runs)
     _log.info("replay_started", run_id=started.run_id, out=str(job.out))
     try:
-        return _replay(job, started, output, on_progress)
+        return _replay(job, started, given, output, on_progress)
     except (MarketDataError, RecordingError):
         output.discard()
         raise
@@ -93,11 +94,11 @@ def build_engine(
 
 def _started(job: ReplayJob) -> RunStarted:
     inputs = {
-        f"{number}:{path.name}": _digest(path)
+        f"{number}:{_name(path)}": _digest(path)
         for number, path in enumerate(job.recordings, start=1)
     }
     if job.instruments is not None:
-        inputs[f"instruments:{job.instruments.name}"] = _digest(job.instruments)
+        inputs[f"instruments:{_name(job.instruments)}"] = _digest(job.instruments)
     settings = job.settings.as_text()
     identity = msgspec.json.encode([list(inputs.items()), settings], order="sorted")
     return RunStarted(
@@ -110,7 +111,17 @@ def _started(job: ReplayJob) -> RunStarted:
     )
 
 
+def _name(path: Path) -> str:
+    """The file's name as text, also where it is no UTF-8."""
+    return path.name.encode("utf-8", "backslashreplace").decode()
+
+
 def _digest(path: Path) -> str:
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        msg = (
+            f"{path}: cannot be read: a replay reads its input twice, and needs a file"
+        )
+        raise RecordingError(msg)
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -120,9 +131,12 @@ def _digest(path: Path) -> str:
 
 
 def _replay(
-    job: ReplayJob, started: RunStarted, output: OutputDirectory, on_progress: Progress
+    job: ReplayJob,
+    started: RunStarted,
+    given: Mapping[str, Instrument],
+    output: OutputDirectory,
+    on_progress: Progress,
 ) -> Json:
-    given = read_exchange_info(job.instruments) if job.instruments else {}
     engine = build_engine(job.settings, started, Instruments(given))
     begun = time.perf_counter()
     _trade(job, engine, started.run_id, output, on_progress)

@@ -1,15 +1,12 @@
 """`mft bench`: how fast it is here, next to what most bots start from."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import msgspec
 import typer
 
-from api.benchmark import Figures, measure
-from api.cli.progress import progress_bars
-from api.cli.synth import synthetic_frames
-from connectors.recording import merged_frames
+if TYPE_CHECKING:
+    from api.benchmark import Figures
 
 _SYNTHETIC_SECONDS = 120
 _LINES = (
@@ -34,6 +31,13 @@ def bench_command(
 
     Example: mft bench --recording btcusdt.jsonl.gz --recording ethusdt.jsonl.gz
     """
+    import msgspec
+
+    from api.benchmark import measure
+    from api.cli.progress import progress_bars
+    from api.cli.synth import synthetic_frames
+    from connectors.recording import merged_frames
+
     if recordings:
         frames = list(merged_frames(recordings))
     else:
@@ -46,7 +50,7 @@ def bench_command(
         _print(figures)
 
 
-def _print(figures: Figures) -> None:
+def _print(figures: "Figures") -> None:
     for key, label in _LINES:
         value = figures[key]
         typer.echo(f"{label:<52} {'not installed' if value is None else f'{value} us'}")

@@ -1,10 +1,14 @@
 """The `mft` command: every command, and the one place where errors become exits."""
 
+import os
+import signal
 import sys
+from typing import NoReturn
 
 import typer
 
 from api.cli import bench, replay, synth
+from api.cli.signals import Stopped, raise_on_signals
 from flows import log
 from flows.domain.errors import ConfigurationError, Interrupted, TradingError
 
@@ -29,18 +33,46 @@ _SIGNALLED = 128
 def main() -> None:
     """Run the command line; an error is one plain sentence on standard error."""
     try:
-        log.configure()
-        app()
+        sys.exit(_run())
     except Interrupted as error:
         _fail("interrupted; the same command resumes", _SIGNALLED + error.signal)
+    except Stopped as stopped:
+        _fail("interrupted", _SIGNALLED + stopped.signal)
     except ConfigurationError as error:
         _fail(str(error), _BAD_USE)
     except TradingError as error:
         _fail(str(error), _BAD_INPUT)
+    except typer.TyperException as error:
+        _fail(_usage(error), _BAD_USE)
+    except BrokenPipeError:  # whoever read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(_SIGNALLED + signal.SIGPIPE)
+    except OSError as error:
+        _fail(str(error), _BAD_INPUT)
 
 
-def _fail(message: str, status: int) -> None:
-    sys.stderr.write(f"mft: {message}\n")
+def _run() -> int:
+    raise_on_signals()
+    log.configure()
+    if len(sys.argv) == 1:
+        app(["--help"], standalone_mode=False)
+        return _BAD_USE
+    return app(standalone_mode=False) or 0
+
+
+def _usage(error: typer.TyperException) -> str:
+    """What was wrong with the command line, and where the right one is explained."""
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "mft"
+    message = error.format_message().rstrip(".?")
+    return f"{message}; see {command} --help"
+
+
+def _fail(message: str, status: int) -> NoReturn:
+    """Exit with one line, whatever the message quotes from input."""
+    line = " ".join(message.splitlines())
+    line = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
+    sys.stderr.write(f"mft: {line}\n")
     sys.exit(status)
 
 

@@ -1,6 +1,7 @@
 """Progress bars on standard error, only where somebody looks."""
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -13,11 +14,12 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from flows.replay import Progress as OnProgress
+Advance = Callable[[str, int], None]
+"""Told the stage and how much more of it is done."""
 
 
 @contextmanager
-def progress_bars(totals: dict[str, int | None]) -> Iterator[OnProgress]:
+def progress_bars(totals: dict[str, int | None]) -> Iterator[Advance]:
     """A bar per stage of `totals` (None: size not known yet).
 
     Nothing is drawn where standard error is not a terminal.
@@ -30,7 +32,7 @@ def progress_bars(totals: dict[str, int | None]) -> Iterator[OnProgress]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    disable = not console.is_terminal
+    disable = not sys.stderr.isatty()  # rich would believe FORCE_COLOR instead
     with Progress(*columns, console=console, disable=disable, transient=True) as bars:
         tasks: dict[str, TaskID] = {
             stage: bars.add_task(stage, total=total) for stage, total in totals.items()

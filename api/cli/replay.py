@@ -1,19 +1,16 @@
 """`mft replay` and `mft demo`: recorded input through the whole bot, to a report."""
 
-import signal
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import msgspec
 import typer
 
-from api.cli.progress import progress_bars
-from api.cli.report import print_report
-from api.cli.synth import write_synthetic
-from flows.domain.errors import Interrupted
-from flows.replay import ReplayJob, replay
-from flows.settings import load
+from api.cli.signals import Stopped
+from flows.domain.errors import ConfigurationError, Interrupted
+
+if TYPE_CHECKING:
+    from flows.replay import ReplayJob
 
 _DEMO_SECONDS = 300
 _DEMO_SYMBOLS = ["BTCUSDT", "ETHUSDT"]
@@ -47,6 +44,9 @@ def replay_command(
 
     Example: mft replay btcusdt.jsonl.gz ethusdt.jsonl.gz --out out/first
     """
+    from flows.replay import ReplayJob
+    from flows.settings import load
+
     settings = load(config, assignments or ())
     job = ReplayJob(recordings, out, settings, instruments, views)
     _run(job, as_json=as_json)
@@ -60,30 +60,53 @@ def demo_command(
     out: Annotated[
         Path | None, typer.Option(help="Directory for the result; a new one if absent.")
     ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print report.json instead of the summary.")
+    ] = False,
 ) -> None:
     """Show the whole path: market, books, signals, trades, report, database.
 
     Example: mft demo
     """
+    from flows.replay import ReplayJob
+    from flows.settings import load
+
+    settings = load()
     directory = out or Path("out") / time.strftime("demo-%Y%m%d-%H%M%S")
+    market = recordings or [_synthetic(directory)]
     if not recordings:
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        synthetic = directory.with_suffix(".jsonl.gz")
-        write_synthetic(synthetic, _DEMO_SYMBOLS, _DEMO_SECONDS, _DEMO_SEED)
-        typer.echo(f"Synthetic market (no edge built in): {synthetic}")
-        recordings = [synthetic]
-    _run(ReplayJob(recordings, directory, load()), as_json=False)
+        typer.echo(f"Synthetic market (no edge built in): {market[0]}", err=as_json)
+    _run(ReplayJob(market, directory, settings), as_json=as_json)
 
 
-def _run(job: ReplayJob, *, as_json: bool) -> None:
+def _synthetic(directory: Path) -> Path:
+    """A synthetic recording beside the result."""
+    from api.cli.synth import write_synthetic
+
+    path = directory.with_name(f"{directory.name or 'demo'}.jsonl.gz")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        msg = f"{path.parent}: cannot be used as output: {error.strerror}"
+        raise ConfigurationError(msg) from error
+    write_synthetic(path, _DEMO_SYMBOLS, _DEMO_SECONDS, _DEMO_SEED)
+    return path
+
+
+def _run(job: "ReplayJob", *, as_json: bool) -> None:
+    import msgspec
+
+    from api.cli.progress import progress_bars
+    from api.cli.report import print_report
+    from flows.replay import replay
+
     size = sum(path.stat().st_size for path in job.recordings if path.is_file())
     try:
         with progress_bars({"replay": size, "archive": size}) as advance:
             report = replay(job, advance)
-    except KeyboardInterrupt:
-        raise Interrupted(signal.SIGINT) from None
+    except Stopped as stopped:
+        raise Interrupted(stopped.signal) from None
     if as_json:
-        encoded = msgspec.json.format(msgspec.json.encode(report))
-        typer.echo(encoded.decode())
+        typer.echo(msgspec.json.format(msgspec.json.encode(report)).decode())
     else:
         print_report(report, job.out)

@@ -13,7 +13,7 @@ Report = dict[str, Any]
 
 def print_report(report: Report, out: Path) -> None:
     """Print what a trader needs to see first; report.json holds the rest."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     console.print(_books(report["symbols"]))
     for symbol, facts in report["symbols"].items():
         if facts["note"]:

@@ -1,15 +1,17 @@
 """`mft synth`: a recording of a market that never was."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from connectors.exchange.synthetic import SyntheticMarket, generate
-from connectors.recording import RecordingWriter
 from flows.domain.errors import ConfigurationError, RecordingError
-from flows.domain.frame import RawFrame
+from flows.domain.units import NS_PER_S
+
+if TYPE_CHECKING:
+    from flows.domain.frame import RawFrame
 
 START_NS = 1_767_225_600_000_000_000
 """2026-01-01 00:00 UTC: a fixed beginning, so that a seed always gives one file."""
@@ -24,6 +26,9 @@ def synth_command(
         int, typer.Option(min=1, help="Length of the recording, seconds.")
     ] = 120,
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 7,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print what was written as JSON.")
+    ] = False,
 ) -> None:
     """Write a seeded synthetic recording in the recorded format.
 
@@ -31,12 +36,24 @@ def synth_command(
 
     Example: mft synth --symbols BTCUSDT,ETHUSDT --seconds 300 --out synth.jsonl.gz
     """
-    frames = write_synthetic(out, symbols.split(","), seconds, seed)
-    typer.echo(f"{out}: {frames} frames, {seconds} s of {symbols}, seed {seed}")
+    from api.cli.progress import progress_bars
+
+    with progress_bars({"synth": seconds}) as advance:
+        names = symbols.split(",")
+        frames = write_synthetic(out, names, seconds, seed, lambda: advance("synth", 1))
+    if as_json:
+        written = {"out": str(out), "frames": frames, "seconds": seconds, "seed": seed}
+        typer.echo(json.dumps(written))
+    else:
+        typer.echo(f"{out}: {frames} frames, {seconds} s of {symbols}, seed {seed}")
 
 
-def synthetic_frames(symbols: list[str], seconds: int, seed: int) -> Iterator[RawFrame]:
+def synthetic_frames(
+    symbols: list[str], seconds: int, seed: int
+) -> "Iterator[RawFrame]":
     """Frames of a synthetic market. Raises ConfigurationError on unusable symbols."""
+    from connectors.exchange.synthetic import SyntheticMarket, generate
+
     names = [symbol.strip().upper() for symbol in symbols if symbol.strip()]
     if not names or len(set(names)) != len(names):
         msg = f"Expected distinct symbols, was {','.join(symbols)!r}"
@@ -46,16 +63,26 @@ def synthetic_frames(symbols: list[str], seconds: int, seed: int) -> Iterator[Ra
     )
 
 
-def write_synthetic(out: Path, symbols: list[str], seconds: int, seed: int) -> int:
+def write_synthetic(
+    out: Path,
+    symbols: list[str],
+    seconds: int,
+    seed: int,
+    on_second: Callable[[], None] = lambda: None,
+) -> int:
     """Write a synthetic recording; the number of its frames."""
+    from connectors.recording import RecordingWriter
+
+    if not out.name:
+        msg = f"{out}: cannot be written: expected the name of a file"
+        raise RecordingError(msg)
     frames = synthetic_frames(symbols, seconds, seed)
-    count = 0
-    try:
-        with RecordingWriter(out) as writer:
-            for frame in frames:
-                writer.write(frame)
-                count += 1
-    except OSError as error:
-        msg = f"{out}: cannot be written: {error.strerror}"
-        raise RecordingError(msg) from error
+    count, second_ns = 0, START_NS
+    with RecordingWriter(out) as writer:
+        for frame in frames:
+            writer.write(frame)
+            count += 1
+            while frame.received_ns >= second_ns + NS_PER_S:
+                second_ns += NS_PER_S
+                on_second()
     return count

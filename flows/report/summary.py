@@ -1,23 +1,17 @@
-"""The report of a replay: what the books say, and what the trading came to."""
+"""The content of report.json."""
 
+import decimal
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 
-import msgspec
-
-from flows.domain.equity import EquityMarked
 from flows.domain.evidence import Band, Evidence, weigh
 from flows.domain.imbalance import Zone
-from flows.domain.kill import KillTripped
-from flows.domain.order import Fill, Order, OrderReport, OrderStatus
-from flows.domain.position import Direction, PositionChanged, TradeClosed
-from flows.domain.risk import Approved, Refused
-from flows.domain.run import JournalEntry, RunEnded
-from flows.domain.signal import Side, Signal
+from flows.domain.order import OrderStatus
+from flows.domain.signal import Side
 from flows.domain.symbol_book import SymbolBook
-from flows.domain.units import NS_PER_S, plain
+from flows.domain.units import EXACT, NS_PER_S, plain
+from flows.report.tally import Tally
 from flows.settings import Settings
 from flows.trading import Engine
 
@@ -26,64 +20,8 @@ JsonValue = str | int | float | bool | None | list["JsonValue"] | Json
 
 _RATE_DIGITS = Decimal("0.000001")
 _MONEY_DIGITS = Decimal("0.00000001")
-
-
-class OrderLine(msgspec.Struct):
-    """An order and how it ended."""
-
-    order: Order
-    status: OrderStatus = OrderStatus.NEW
-    filled: Decimal = Decimal(0)
-
-
-class Tally:
-    """Reads journal entries in order and keeps what a report needs."""
-
-    def __init__(self) -> None:
-        self.signals: list[Signal] = []
-        self.orders: dict[str, OrderLine] = {}
-        self.fills: list[Fill] = []
-        self.trades: list[TradeClosed] = []
-        self.refused: Counter[str] = Counter()
-        self.kill: KillTripped | None = None
-        self.equity: EquityMarked | None = None
-        self.ended: RunEnded | None = None
-        self.open: dict[str, PositionChanged] = {}
-
-    def add(self, entry: JournalEntry) -> None:
-        """Take one entry."""
-        match entry.fact:
-            case Signal() as signal:
-                self.signals.append(signal)
-            case Refused() as refused:
-                self.refused[refused.reason.value] += 1
-            case Approved() as approved:
-                order = approved.order
-                self.orders[order.client_order_id] = OrderLine(order)
-            case OrderReport() as report:
-                line = self.orders[report.client_order_id]
-                line.status, line.filled = report.status, report.filled_quantity
-            case Fill() as fill:
-                self.fills.append(fill)
-            case TradeClosed() as trade:
-                self.trades.append(trade)
-            case _:
-                self._add_state(entry)
-
-    def _add_state(self, entry: JournalEntry) -> None:
-        match entry.fact:
-            case PositionChanged() as position:
-                self.open[position.symbol] = position
-                if position.direction is Direction.FLAT:
-                    del self.open[position.symbol]
-            case EquityMarked() as equity:
-                self.equity = equity
-            case KillTripped() as kill:
-                self.kill = self.kill or kill
-            case RunEnded() as ended:
-                self.ended = ended
-            case _:
-                pass
+_WIDE = decimal.Context(prec=100)
+"""Has room for estimates of any size."""
 
 
 def build_report(
@@ -168,7 +106,7 @@ def explain(book: SymbolBook) -> str | None:
 
 def _trading(tally: Tally, settings: Settings) -> Json:
     equity = tally.equity
-    net = equity.equity - settings.capital if equity else Decimal(0)
+    net = EXACT.subtract(equity.equity, settings.capital) if equity else Decimal(0)
     ended = tally.ended
     unfilled = [
         line for line in tally.orders.values() if line.status is OrderStatus.UNFILLED
@@ -220,7 +158,7 @@ def _level(price: Decimal, quantity: Decimal) -> list[JsonValue]:
 
 
 def _rate(value: Decimal | None) -> float | None:
-    return None if value is None else float(value.quantize(_RATE_DIGITS))
+    return None if value is None else float(value.quantize(_RATE_DIGITS, context=_WIDE))
 
 
 def _rates(band: Band | None) -> list[JsonValue] | None:
@@ -228,7 +166,9 @@ def _rates(band: Band | None) -> list[JsonValue] | None:
 
 
 def _money(value: Decimal | None) -> str | None:
-    return None if value is None else plain(value.quantize(_MONEY_DIGITS))
+    return (
+        None if value is None else plain(value.quantize(_MONEY_DIGITS, context=_WIDE))
+    )
 
 
 def utc_text(time_ns: int) -> str:
@@ -236,131 +176,3 @@ def utc_text(time_ns: int) -> str:
     seconds, nanoseconds = divmod(time_ns, NS_PER_S)
     moment = datetime.fromtimestamp(seconds, UTC)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{nanoseconds:09d}Z"
-
-
-def signal_rows(tally: Tally) -> Iterator[tuple[object, ...]]:
-    """Rows of signals.csv, see `SIGNALS`."""
-    for s in tally.signals:
-        yield (
-            s.received_ns,
-            s.symbol,
-            s.side.value,
-            s.update_id,
-            plain(s.bid_volume),
-            plain(s.ask_volume),
-            _optional(s.best_bid),
-            _optional(s.best_ask),
-        )
-
-
-def order_rows(tally: Tally) -> Iterator[tuple[object, ...]]:
-    """Rows of orders.csv, see `ORDERS`."""
-    for line in tally.orders.values():
-        o = line.order
-        yield (
-            o.received_ns,
-            o.symbol,
-            o.client_order_id,
-            o.side.value,
-            o.order_type.value,
-            o.purpose.value,
-            plain(o.quantity),
-            _optional(o.limit_price),
-            o.is_reduce_only,
-            line.status.value,
-            plain(line.filled),
-        )
-
-
-def fill_rows(tally: Tally) -> Iterator[tuple[object, ...]]:
-    """Rows of fills.csv, see `FILLS`."""
-    for f in tally.fills:
-        yield (
-            f.received_ns,
-            f.symbol,
-            f.client_order_id,
-            f.trade_id,
-            f.side.value,
-            plain(f.price),
-            plain(f.quantity),
-            plain(f.fee),
-            f.is_maker,
-        )
-
-
-def trade_rows(tally: Tally) -> Iterator[tuple[object, ...]]:
-    """Rows of trades.csv, see `TRADES`."""
-    for t in tally.trades:
-        yield (
-            t.opened_ns,
-            t.received_ns,
-            t.symbol,
-            t.direction.value,
-            plain(t.quantity),
-            plain(t.entry_notional),
-            plain(t.exit_notional),
-            plain(t.gross),
-            plain(t.fees),
-            plain(t.net),
-            t.exit_purpose.value,
-        )
-
-
-def _optional(value: Decimal | None) -> str:
-    return "" if value is None else plain(value)
-
-
-SIGNALS = (
-    "received_ns",
-    "symbol",
-    "side",
-    "update_id",
-    "bid_volume",
-    "ask_volume",
-    "best_bid",
-    "best_ask",
-)
-ORDERS = (
-    "received_ns",
-    "symbol",
-    "client_order_id",
-    "side",
-    "type",
-    "purpose",
-    "quantity",
-    "limit_price",
-    "reduce_only",
-    "status",
-    "filled_quantity",
-)
-FILLS = (
-    "received_ns",
-    "symbol",
-    "client_order_id",
-    "trade_id",
-    "side",
-    "price",
-    "quantity",
-    "fee",
-    "is_maker",
-)
-TRADES = (
-    "opened_ns",
-    "closed_ns",
-    "symbol",
-    "direction",
-    "quantity",
-    "entry_notional",
-    "exit_notional",
-    "gross",
-    "fees",
-    "net",
-    "exit_purpose",
-)
-CSV_FILES = (
-    ("signals.csv", SIGNALS, signal_rows),
-    ("orders.csv", ORDERS, order_rows),
-    ("fills.csv", FILLS, fill_rows),
-    ("trades.csv", TRADES, trade_rows),
-)
-"""Name, header and rows of each CSV file of a run."""
