@@ -8,26 +8,36 @@ from flows.domain.event import DepthDelta, DepthSnapshot, Levels
 from flows.domain.units import Counter, MoreDecimals
 from flows.domain.view import BookView, TickLevel
 
+_FEWEST_LISTED = 1_000
+"""A side this short is never cleaned up."""
+
 FULL_SNAPSHOT_SIDE = 1_000
 """A snapshot side of this many levels was cut off there; deeper levels are unknown."""
 
 
 class BookSide:
-    """One side: quantity in lots by price in ticks, and the prices in order."""
+    """One side: quantity in lots by price in ticks, and the prices in order.
 
-    __slots__ = ("_is_bid", "edge", "lots", "prices")
+    A removed level stays listed with 0 lots until the top of the book or a clean-up
+    meets it: prices come and go so often that most are back before then, and a change
+    of the order costs many times a change of a quantity.
+    """
+
+    __slots__ = ("_clean_above", "_is_bid", "edge", "lots", "prices")
 
     def __init__(self, *, is_bid: bool) -> None:
         self._is_bid = is_bid
         self.lots: dict[int, int] = {}
+        """Quantity of each listed price; 0 where the level is gone."""
         self.prices: SortedList[int] = SortedList()
+        """The keys of `lots`, ascending."""
+        self._clean_above = _FEWEST_LISTED
         self.edge: int | None = None
         """Deepest price of a cut-off snapshot; beyond it the side is a lower bound."""
 
     def load(self, lots: dict[int, int]) -> None:
         """Replace everything by a snapshot's side."""
-        self.lots = lots
-        self.prices = SortedList(lots)
+        self._list(lots)
         is_cut_off = len(lots) >= FULL_SNAPSHOT_SIDE
         self.edge = (min(lots) if self._is_bid else max(lots)) if is_cut_off else None
 
@@ -37,32 +47,48 @@ class BookSide:
         The hot loop of the whole bot, written without a call per level. Raises
         MoreDecimals or ValueError at the first number that cannot be counted.
         """
-        held, prices = self.lots, self.prices
+        held, add = self.lots, self.prices.add
         for price_text, quantity_text in levels:
             price, quantity = ticks[price_text], lots[quantity_text]
-            if quantity:
-                if price not in held:
-                    prices.add(price)
+            if price in held:
                 held[price] = quantity
-            elif price in held:
-                del held[price]
-                prices.remove(price)
+            elif quantity:
+                add(price)
+                held[price] = quantity
+        if len(held) > self._clean_above:
+            self._list(dict(self.levels()))
 
     def top(self, depth: int) -> tuple[TickLevel, ...]:
         """The best `depth` levels, best first."""
-        held = self.lots
-        if self._is_bid:
-            count = len(self.prices)
-            best = self.prices.islice(max(0, count - depth), count, reverse=True)
-        else:
-            best = self.prices.islice(0, depth)
-        return tuple([(price, held[price]) for price in best])
+        held, top, gone = self.lots, [], []
+        for price in reversed(self.prices) if self._is_bid else self.prices:
+            lots = held[price]
+            if not lots:
+                gone.append(price)
+                continue
+            top.append((price, lots))
+            if len(top) == depth:
+                break
+        for price in gone:
+            del held[price]
+            self.prices.remove(price)
+        return tuple(top)
 
     def best(self) -> int | None:
         """The best price in ticks, or None on an empty side."""
-        if not self.prices:
-            return None
-        return self.prices[-1] if self._is_bid else self.prices[0]
+        top = self.top(1)
+        return top[0][0] if top else None
+
+    def levels(self) -> Iterator[TickLevel]:
+        """Every level, ascending by price."""
+        held = self.lots
+        return ((price, held[price]) for price in self.prices if held[price])
+
+    def _list(self, lots: dict[int, int]) -> None:
+        """Hold these levels and no other price."""
+        self.lots = lots
+        self.prices = SortedList(lots)
+        self._clean_above = 2 * len(lots) + _FEWEST_LISTED
 
     def is_known(self, price: int) -> bool:
         """Whether a price lies within the depth horizon."""
@@ -82,11 +108,9 @@ class BookSide:
 
     def rescale(self, price_factor: int, lots_factor: int) -> None:
         """Count in finer ticks and lots."""
-        self.lots = {
-            price * price_factor: lots * lots_factor
-            for price, lots in self.lots.items()
-        }
-        self.prices = SortedList(self.lots)
+        self._list(
+            {price * price_factor: lots * lots_factor for price, lots in self.levels()}
+        )
         if self.edge is not None:
             self.edge *= price_factor
 
@@ -96,19 +120,18 @@ class BookSide:
             return
         own = {
             price: lots
-            for price, lots in self.lots.items()
+            for price, lots in self.levels()
             if self.is_known(price) or not other.is_known(price)
         }
-        beyond = {p: lots for p, lots in other.lots.items() if not self.is_known(p)}
-        self.lots = own | beyond
-        self.prices = SortedList(self.lots)
+        beyond = {p: lots for p, lots in other.levels() if not self.is_known(p)}
+        self._list(own | beyond)
         self.edge = other.edge
 
     def known_levels(self, other: "BookSide") -> Iterator[TickLevel]:
         """Levels that lie within both horizons."""
-        for price in self.prices:
+        for price, lots in self.levels():
             if self.is_known(price) and other.is_known(price):
-                yield price, self.lots[price]
+                yield price, lots
 
 
 class Book:

@@ -149,7 +149,8 @@ class SymbolBook:
 
     def on_other(self, received_ns: int) -> list[BookOutput]:
         """Any frame of the symbol: a sign of life."""
-        out = self.on_time(received_ns)
+        silent_ns = received_ns - self._last_frame_ns
+        out = self.on_time(received_ns) if silent_ns >= self._stale_after_ns else []
         self._last_frame_ns = received_ns
         return out
 

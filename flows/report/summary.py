@@ -20,7 +20,7 @@ JsonValue = str | int | float | bool | None | list["JsonValue"] | Json
 
 _RATE_DIGITS = Decimal("0.000001")
 _MONEY_DIGITS = Decimal("0.00000001")
-_WIDE = decimal.Context(prec=100)
+_WIDE = decimal.Context(prec=100_000)
 """Has room for estimates of any size."""
 
 

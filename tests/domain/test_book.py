@@ -57,7 +57,7 @@ def exact_levels(book: Book, side: BookSide) -> Side:
     assert list(side.prices) == sorted(side.lots)
     return {
         unscaled(price, book.price_decimals): unscaled(lots, book.quantity_decimals)
-        for price, lots in side.lots.items()
+        for price, lots in side.levels()
     }
 
 
@@ -100,9 +100,9 @@ def test_apply_same_event_again_changes_nothing(
     for levels in before:
         book.apply(delta((1, 2, 0), *levels))
     book.apply(delta((1, 2, 0), *event))
-    once = (dict(book.bids.lots), dict(book.asks.lots))
+    once = (dict(book.bids.levels()), dict(book.asks.levels()))
     book.apply(delta((1, 2, 0), *event))
-    assert (book.bids.lots, book.asks.lots) == once
+    assert (dict(book.bids.levels()), dict(book.asks.levels())) == once
 
 
 def test_apply_ten_thousand_levels_equal_the_naive_book() -> None:
@@ -126,8 +126,8 @@ def test_apply_more_decimals_in_the_middle_keeps_every_value() -> None:
     book.load(snapshot(1, [("100", "2"), ("99", "1")], [("101", "3")]))
     book.apply(delta((2, 3, 1), [("100", "2"), ("99.25", "0.001"), ("99", "0")]))
     assert (book.price_decimals, book.quantity_decimals) == (2, 3)
-    assert book.bids.lots == {100_00: 2_000, 99_25: 1}
-    assert book.asks.lots == {101_00: 3_000}
+    assert dict(book.bids.levels()) == {100_00: 2_000, 99_25: 1}
+    assert dict(book.asks.levels()) == {101_00: 3_000}
 
 
 def test_apply_unknown_level_removed_is_no_change() -> None:
@@ -141,7 +141,7 @@ def test_apply_unknown_level_removed_is_no_change() -> None:
 def test_apply_price_twice_in_event_takes_the_later() -> None:
     book = Book()
     book.apply(delta((2, 3, 1), [("5", "1"), ("5", "2")], [("6", "1"), ("6", "0")]))
-    assert (book.bids.lots, book.asks.lots) == ({5: 2}, {})
+    assert (dict(book.bids.levels()), dict(book.asks.levels())) == ({5: 2}, {})
 
 
 @pytest.mark.parametrize("number", ["", "-1", "1e3", "x", "1.2.3", " 1"])
@@ -213,7 +213,7 @@ def test_view_side_thinner_than_depth_is_beyond_horizon_only_where_cut_off() -> 
     book.load(snapshot(1, ladder(5_000, -1), [("5001", "1")]))
     assert not book.view(delta((1, 2, 0)), 3, DEPTH).is_beyond_horizon
     book.apply(delta((2, 3, 1), [(price, "0") for price, _ in ladder(4_003, 1, 998)]))
-    assert len(book.bids.lots) == 2
+    assert len(dict(book.bids.levels())) == 2
     assert book.view(delta((2, 3, 1)), 3, DEPTH).is_beyond_horizon
     book.apply(delta((4, 5, 3), [("4001", "0"), ("4002", "0")]))
     assert book.view(delta((4, 5, 3)), 3, DEPTH).is_beyond_horizon
@@ -262,7 +262,7 @@ def test_extend_complete_side_leaves_no_edge() -> None:
     other.load(snapshot(2, [("4100", "1"), ("4", "9")], []))
     mine.bids.extend(other.bids)
     assert mine.bids.edge is None
-    assert mine.bids.lots[4] == 9
+    assert dict(mine.bids.levels())[4] == 9
 
 
 @settings(deadline=None, max_examples=25)
@@ -290,7 +290,7 @@ def test_extend_matching_books_knows_more_and_nothing_wrong(
     assert mine.matches(other)
     mine.extend(other)
     for side, true_side in ((mine.bids, truth.bids), (mine.asks, truth.asks)):
-        held = {Decimal(price): Decimal(lots) for price, lots in side.lots.items()}
+        held = {Decimal(price): Decimal(lots) for price, lots in side.levels()}
         assert held.items() <= true_side.items()
         assert {p for p in true_side if side.is_known(int(p))} <= held.keys()
     assert edge is not None
@@ -303,3 +303,15 @@ def best_of(truth: NaiveBook) -> DepthSnapshot:
     bids = [(str(p), str(q)) for p, q in truth.best_bids()[:FULL_SNAPSHOT_SIDE]]
     asks = [(str(p), str(q)) for p, q in truth.best_asks()[:FULL_SNAPSHOT_SIDE]]
     return snapshot(9, bids, asks)
+
+
+def test_apply_prices_that_come_and_go_are_not_kept_for_ever() -> None:
+    book = Book()
+    for price in range(1, 10_001):
+        text = str(price)
+        book.apply(delta((1, 2, 0), [(text, "1")], []))
+        book.apply(delta((1, 2, 0), [(text, "0")], []))
+    assert len(book.bids.lots) == len(book.bids.prices) <= 1_002
+    assert list(book.bids.levels()) == []
+    assert book.bids.best() is None
+    assert len(book.bids.prices) == 0

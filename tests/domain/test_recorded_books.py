@@ -64,8 +64,8 @@ def top_line(view: BookView) -> str:
 
 def side_rows(book: SymbolBook, side: BookSide) -> Iterator[list[str]]:
     """[price, quantity], by ascending price."""
-    for price in side.prices:
-        quantity = unscaled(side.lots[price], book.book.quantity_decimals)
+    for price, lots in side.levels():
+        quantity = unscaled(lots, book.book.quantity_decimals)
         yield [plain(unscaled(price, book.book.price_decimals)), plain(quantity)]
 
 

@@ -136,7 +136,10 @@ class Run:
         if book.state in CHAINED:
             assert book.last_view is not None
             truth = self.exchange.symbols[book.symbol].truth[book.last_view.update_id]
-            assert (book.book.bids.lots, book.book.asks.lots) == truth
+            assert (
+                dict(book.book.bids.levels()),
+                dict(book.book.asks.levels()),
+            ) == truth
 
 
 def at(event: Event, received_ns: int) -> Event:
