@@ -277,6 +277,8 @@ _PARSERS: dict[str, _Parser] = {
 
 def _agreed(stream_symbol: str, payload_symbol: str) -> str:
     """The symbol of a frame whose stream name and payload must not differ."""
+    if stream_symbol == payload_symbol and stream_symbol:
+        return stream_symbol
     symbol = stream_symbol or payload_symbol
     if symbol and symbol in (payload_symbol, payload_symbol.upper()):
         return symbol
@@ -284,12 +286,17 @@ def _agreed(stream_symbol: str, payload_symbol: str) -> str:
     raise ValueError(msg)
 
 
-@lru_cache(maxsize=65_536)
-def _check_number(text: str) -> None:
-    """Raise ValueError where `text` is no plain unsigned decimal."""
-    scaled(text, decimals_of(text))
+_PLAIN_LIMIT = 65_536
+_plain: set[str] = set()
+"""Numbers that have been checked: an exchange repeats them."""
 
 
 def _check_numbers(*texts: str) -> None:
+    """Raise ValueError where one of `texts` is no plain unsigned decimal."""
+    if _plain.issuperset(texts):
+        return
     for text in texts:
-        _check_number(text)
+        scaled(text, decimals_of(text))
+    if len(_plain) >= _PLAIN_LIMIT:
+        _plain.clear()
+    _plain.update(texts)
