@@ -1,13 +1,11 @@
 """The `mft` command: every command, and the one place where errors become exits."""
 
-import os
-import signal
 import sys
 from typing import NoReturn
 
 import typer
 
-from api.cli import bench, replay, synth
+from api.cli import bench, exchange, replay, synth
 from api.cli.signals import Stopped, raise_on_signals
 from flows import log
 from flows.domain.errors import ConfigurationError, Interrupted, TradingError
@@ -24,6 +22,7 @@ app.command("replay")(replay.replay_command)
 app.command("demo")(replay.demo_command)
 app.command("synth")(synth.synth_command)
 app.command("bench")(bench.bench_command)
+app.command("exchange")(exchange.exchange_command)
 
 _BAD_INPUT = 1
 _BAD_USE = 2
@@ -44,9 +43,6 @@ def main() -> None:
         _fail(str(error), _BAD_INPUT)
     except typer.TyperException as error:
         _fail(_usage(error), _BAD_USE)
-    except BrokenPipeError:  # whoever read the output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(_SIGNALLED + signal.SIGPIPE)
     except OSError as error:
         _fail(str(error), _BAD_INPUT)
 
@@ -55,17 +51,16 @@ def _run() -> int:
     raise_on_signals()
     log.configure()
     if len(sys.argv) == 1:
-        app(["--help"], standalone_mode=False)
+        app(["--help"], prog_name="mft", standalone_mode=False)
         return _BAD_USE
-    return app(standalone_mode=False) or 0
+    return app(prog_name="mft", standalone_mode=False) or 0
 
 
 def _usage(error: typer.TyperException) -> str:
     """What was wrong with the command line, and where the right one is explained."""
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "mft"
-    message = error.format_message().rstrip(".?")
-    return f"{message}; see {command} --help"
+    return f"{error.format_message().rstrip('.')} (see {command} --help)"
 
 
 def _fail(message: str, status: int) -> NoReturn:

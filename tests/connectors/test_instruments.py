@@ -47,7 +47,19 @@ def test_read_exchange_info_unusable_tick_names_file_and_symbol(
         read_exchange_info(path)
 
 
-@pytest.mark.parametrize("content", [None, b"", b"[]", b'{"symbols": 1}', b"\xff"])
+@pytest.mark.parametrize("notional", ["-1", "NaN", "1e999999", ""])
+def test_read_exchange_info_unusable_minimum_names_file_and_symbol(
+    tmp_path: Path, notional: str
+) -> None:
+    minimum = f'{{"filterType": "MIN_NOTIONAL", "notional": "{notional}"}}'
+    path = _info(tmp_path / "info.json", PRICE, LOT, minimum)
+    with pytest.raises(ConfigurationError, match=r"info\.json: .*XUSDT"):
+        read_exchange_info(path)
+
+
+@pytest.mark.parametrize(
+    "content", [None, b"", b"[]", b'{"symbols": 1}', b"\xff", b"[" * 99_999]
+)
 def test_read_exchange_info_no_such_document_names_the_file(
     tmp_path: Path, content: bytes | None
 ) -> None:

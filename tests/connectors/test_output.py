@@ -1,6 +1,8 @@
 """The output directory: whose it is, and what may be left in it."""
 
+import fcntl
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -91,6 +93,30 @@ def test_discard_new_directory_is_removed(tmp_path: Path) -> None:
     output.discard()
     output.release()
     assert not path.exists()
+
+
+def test_output_directory_lock_that_was_replaced_is_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lock_and_replace(file: IO[str], operation: int) -> None:
+        flock(file, operation)
+        (tmp_path / ".lock").unlink()
+        (tmp_path / ".lock").touch()
+
+    flock = fcntl.flock
+    monkeypatch.setattr(fcntl, "flock", lock_and_replace)
+    with pytest.raises(ConfigurationError, match="another process is writing here"):
+        OutputDirectory(tmp_path, "mine", _none)
+
+
+def test_discard_file_of_somebody_else_stays(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    output = OutputDirectory(path, "mine", _none)
+    for name in ("journal.sqlite-wal", "views.csv.partial", "notes.txt"):
+        (path / name).touch()
+    output.discard()
+    output.release()
+    assert [entry.name for entry in path.iterdir()] == ["notes.txt"]
 
 
 def test_discard_given_directory_is_emptied(tmp_path: Path) -> None:

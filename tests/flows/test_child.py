@@ -75,6 +75,19 @@ def test_call_parent_killed_takes_the_child_along(tmp_path: Path) -> None:
     assert not _is_running(pid)
 
 
+def test_call_interrupt_during_the_start_is_raised_after_it() -> None:
+    heard: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _frame: heard.append(number))
+    try:
+        with child._deaf():
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0)
+            assert heard == []
+        assert heard == [signal.SIGINT]
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _is_running(pid: int) -> bool:
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]

@@ -2,6 +2,8 @@
 
 import csv
 import hashlib
+import os
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,9 @@ from tests.flows.replay_samples import (
 )
 from tests.recordings import CLIP, NO_SNAPSHOT, expected_symbols, recorded
 
+COUNTS = ("depth_events", "applied", "stale", "gaps", "duplicates", "waiting")
+"""All depth events of a symbol, then what became of them."""
+
 
 def _job(out: Path, *recordings: Path, **options: Any) -> ReplayJob:
     assignments = options.pop("assignments", ())
@@ -33,13 +38,74 @@ def _rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_replay_synthetic_market_figures_agree_with_each_other(tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    recording = synthetic(tmp_path, seconds=240)
-    report = replay(_job(out, recording))
-    totals: Any = report["totals"]
+@pytest.fixture(scope="module")
+def traded(tmp_path_factory: pytest.TempPathFactory) -> ReplayJob:
+    """A finished replay of a market long enough for some trades."""
+    folder = tmp_path_factory.mktemp("traded")
+    job = _job(folder / "out", synthetic(folder, seconds=180))
+    replay(job)
+    return job
+
+
+@pytest.fixture(scope="module")
+def short(tmp_path_factory: pytest.TempPathFactory) -> ReplayJob:
+    """A finished replay of a few seconds."""
+    folder = tmp_path_factory.mktemp("short")
+    job = _job(folder / "out", synthetic(folder, seconds=20))
+    replay(job)
+    return job
+
+
+def test_replay_report_has_the_keys_and_types_that_are_promised(
+    traded: ReplayJob,
+) -> None:
+    report = report_of(traded.out)
+    assert set(report["symbols"]) == {"BTCUSDT", "ETHUSDT"}
+    for facts in report["symbols"].values():
+        for name in (*COUNTS, "book_ticker_checked", "book_ticker_equal"):
+            assert type(facts[name]) is int
+        for side in ("best_bid", "best_ask"):
+            assert [type(part) for part in facts[side]] == [str, str]
+        assert set(facts["views"]) == {"BUY", "SELL", "NEUTRAL"}
+        assert set(facts["signals"]) == {"BUY", "SELL"}
+        assert facts["note"] is None
+    totals = report["totals"]
+    for name in ("orders", "fills", "trades", "messages"):
+        assert type(totals[name]) is int
+    for name in ("win_rate", "profit_factor", "elapsed_s", "messages_per_s"):
+        assert type(totals[name]) is float
+    for amount in (*totals["pnl"].values(), totals["max_drawdown"], totals["equity"]):
+        assert type(amount) is str
+        assert "E" not in amount
+    assert set(totals["pnl"]) == {"gross", "fees", "net"}
+    assert {type(count) for count in totals["refused"].values()} <= {int}
+    assert totals["kill"] is None
+
+
+def test_replay_counts_of_depth_events_add_up(traded: ReplayJob) -> None:
+    report = report_of(traded.out)
+    for facts in report["symbols"].values():
+        assert facts["depth_events"] == sum(facts[name] for name in COUNTS[1:])
+    depth_events = [facts["depth_events"] for facts in report["symbols"].values()]
+    assert report["totals"]["messages"] == sum(depth_events)
+
+
+def test_replay_daily_loss_is_reported_as_kill(tmp_path: Path) -> None:
+    limit = "max_daily_loss=0.01"
+    job = _job(tmp_path / "out", synthetic(tmp_path, seconds=60), assignments=[limit])
+    totals: Any = replay(job)["totals"]
+    assert totals["kill"]["reason"] == "daily_loss"
+    assert re.fullmatch(r"2026-01-01T00:0[01]:\d\d\.\d{9}Z", totals["kill"]["at"])
+    assert totals["open_positions"] == {}
+    assert totals["trades"] == 1
+
+
+def test_replay_synthetic_market_figures_agree_with_each_other(
+    traded: ReplayJob,
+) -> None:
+    out = traded.out
+    totals = report_of(out)["totals"]
     pnl = {name: Decimal(value) for name, value in totals["pnl"].items()}
-    assert report_of(out) == report
     assert totals["trades"] > 0
     assert pnl["net"] == pnl["gross"] - pnl["fees"]
     assert Decimal(totals["equity"]) == 10_000 + pnl["net"]
@@ -48,6 +114,8 @@ def test_replay_synthetic_market_figures_agree_with_each_other(tmp_path: Path) -
     trades = _rows(out / "trades.csv")
     assert totals["trades"] == len(trades)
     assert totals["wins"] == sum(Decimal(trade["net"]) > 0 for trade in trades)
+    if not totals["open_positions"]:
+        assert pnl["net"] == sum(Decimal(trade["net"]) for trade in trades)
     fees = sum(Decimal(fill["fee"]) for fill in _rows(out / "fills.csv"))
     assert fees == pnl["fees"]
     signals = _rows(out / "signals.csv")
@@ -56,9 +124,9 @@ def test_replay_synthetic_market_figures_agree_with_each_other(tmp_path: Path) -
     assert len(signals) == refused + entries
 
 
-def test_replay_database_holds_every_journal_row_and_view(tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    report: Any = replay(_job(out, synthetic(tmp_path, seconds=20)))
+def test_replay_database_holds_every_journal_row_and_view(short: ReplayJob) -> None:
+    out = short.out
+    report = report_of(out)
     applied = sum(facts["applied"] for facts in report["symbols"].values())
     store = ClickHouse.open_embedded(out / "clickhouse")
     try:
@@ -72,22 +140,25 @@ def test_replay_database_holds_every_journal_row_and_view(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("batch_size", [1, 7, 256])
 def test_replay_batch_size_never_changes_the_journal(
-    tmp_path: Path, batch_size: int
+    tmp_path: Path, short: ReplayJob, batch_size: int
 ) -> None:
-    recording = synthetic(tmp_path, seconds=30)
-    usual = replay(_job(tmp_path / "usual", recording))
+    usual = without_timing(report_of(short.out))
     for name in ("first", "second"):
         out = tmp_path / name
-        job = _job(out, recording, assignments=[f"batch_size={batch_size}"])
-        assert without_timing(replay(job)) == without_timing(usual)
-        assert journal_of(out) == journal_of(tmp_path / "usual")
+        assignments = [f"batch_size={batch_size}"]
+        job = _job(out, *short.recordings, assignments=assignments)
+        assert without_timing(replay(job)) == usual
+        assert journal_of(out) == journal_of(short.out)
 
 
-def test_replay_recorded_clip_equals_what_is_known_of_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", [CLIP, "usdm_4alts_20210722_30s.jsonl.gz"])
+def test_replay_recorded_market_equals_what_is_known_of_it(
+    tmp_path: Path, name: str
+) -> None:
     out = tmp_path / "out"
-    report: Any = replay(_job(out, recorded(CLIP), with_views=True))
+    report: Any = replay(_job(out, recorded(name), with_views=True))
     views = _rows(out / "views.csv")
-    for symbol, known in expected_symbols(CLIP).items():
+    for symbol, known in expected_symbols(name).items():
         facts = report["symbols"][symbol]
         assert facts["depth_events"] == known["depth"]
         assert facts["applied"] == known["applied"]
@@ -95,7 +166,7 @@ def test_replay_recorded_clip_equals_what_is_known_of_it(tmp_path: Path) -> None
         assert (facts["gaps"], facts["crossed"]) == (0, 0)
         assert facts["best_bid"] == known["final_best_bid"]
         assert facts["best_ask"] == known["final_best_ask"]
-        assert facts["book_ticker_checked"] == facts["book_ticker_equal"] > 500
+        assert facts["book_ticker_checked"] == facts["book_ticker_equal"] > 50
         tops = [
             ",".join([v["update_id"], v["bid_price"], v["bid_quantity"]])
             + f",{v['ask_price']},{v['ask_quantity']}\n"
@@ -139,24 +210,21 @@ def test_replay_spot_and_futures_of_one_symbol_is_refused_with_its_line(
     assert not out.exists()
 
 
-def test_replay_finished_output_is_refused_and_left_alone(tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    recording = synthetic(tmp_path, seconds=5)
-    replay(_job(out, recording))
-    before = (out / "report.json").read_bytes()
+def test_replay_finished_output_is_refused_and_left_alone(short: ReplayJob) -> None:
+    before = (short.out / "report.json").read_bytes()
     with pytest.raises(ConfigurationError, match="holds a finished run"):
-        replay(_job(out, recording))
-    assert (out / "report.json").read_bytes() == before
+        replay(short)
+    assert (short.out / "report.json").read_bytes() == before
 
 
 def test_replay_unfinished_output_of_other_settings_is_refused(tmp_path: Path) -> None:
     out = tmp_path / "out"
     recording = synthetic(tmp_path, seconds=5)
-    replay(_job(out, recording))
+    first = replay(_job(out, recording))
     (out / "report.json").unlink()
     with pytest.raises(ConfigurationError, match=r"holds run .*other input"):
         replay(_job(out, recording, assignments=["target_bps=21"]))
-    assert without_timing(replay(_job(out, recording)))["run_id"]
+    assert without_timing(replay(_job(out, recording))) == without_timing(first)
 
 
 def test_replay_damaged_line_leaves_the_given_directory_empty(tmp_path: Path) -> None:
@@ -170,8 +238,31 @@ def test_replay_damaged_line_leaves_the_given_directory_empty(tmp_path: Path) ->
     assert list(out.iterdir()) == []
 
 
-def test_replay_given_instruments_change_step_and_run_id(tmp_path: Path) -> None:
-    recording = synthetic(tmp_path, seconds=60)
+def test_replay_pipe_is_refused_because_it_is_read_once(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(RecordingError, match="pipe: cannot be read: a replay reads"):
+        replay(_job(tmp_path / "out", pipe))
+    assert not (tmp_path / "out").exists()
+
+
+def test_replay_file_name_that_is_no_text_is_replayed(tmp_path: Path) -> None:
+    recording = tmp_path / os.fsdecode(b"odd-\xff.jsonl.gz")
+    synthetic(tmp_path, seconds=3).rename(recording)
+    replay(_job(tmp_path / "out", recording))
+    assert b"1:odd-\\\\udcff.jsonl.gz" in journal_of(tmp_path / "out")[0].body
+
+
+def test_replay_unusable_instruments_leave_no_output(tmp_path: Path) -> None:
+    info = tmp_path / "info.json"
+    info.write_text("{}")
+    recording = synthetic(tmp_path, seconds=3)
+    with pytest.raises(ConfigurationError, match="not an exchangeInfo file"):
+        replay(_job(tmp_path / "out", recording, instruments=info))
+    assert not (tmp_path / "out").exists()
+
+
+def test_replay_given_instruments_decide_the_step(tmp_path: Path) -> None:
     info = tmp_path / "info.json"
     info.write_text(
         '{"symbols": [{"symbol": "ETHUSDT", "filters": ['
@@ -179,9 +270,8 @@ def test_replay_given_instruments_change_step_and_run_id(tmp_path: Path) -> None
         '{"filterType": "LOT_SIZE", "stepSize": "0.1"},'
         '{"filterType": "MIN_NOTIONAL", "notional": "5"}]}]}'
     )
-    usual = replay(_job(tmp_path / "usual", recording))
-    given = replay(_job(tmp_path / "given", recording, instruments=info))
-    assert usual["run_id"] != given["run_id"]
+    recording = synthetic(tmp_path, seconds=60)
+    replay(_job(tmp_path / "given", recording, instruments=info))
     quantities = {
         Decimal(order["quantity"])
         for order in _rows(tmp_path / "given" / "orders.csv")

@@ -53,7 +53,7 @@ def _killed_after(arguments: list[str], seconds: float) -> bool:
 def test_mft_replay_killed_at_random_moments_ends_as_if_undisturbed(
     tmp_path: Path,
 ) -> None:
-    recording = synthetic(tmp_path, seconds=60)
+    recording = synthetic(tmp_path, seconds=30)
     undisturbed, out = tmp_path / "undisturbed", tmp_path / "out"
     begun = time.monotonic()
     assert run_mft("replay", recording, "--out", undisturbed, "--views").returncode == 0
@@ -78,7 +78,7 @@ def test_mft_replay_killed_at_random_moments_ends_as_if_undisturbed(
 def test_mft_replay_interrupted_says_so_and_resumes(
     tmp_path: Path, number: signal.Signals
 ) -> None:
-    recording = synthetic(tmp_path, seconds=300)
+    recording = synthetic(tmp_path, seconds=40)
     out = tmp_path / "out"
     arguments = ["replay", str(recording), "--out", str(out)]
     with subprocess.Popen(

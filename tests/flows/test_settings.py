@@ -53,7 +53,11 @@ def test_load_toml_float_stays_exact(tmp_path: Path) -> None:
         ("max_daily_loss=501", "Setting max_daily_loss"),
         ("max_drawdown=1001", "Setting max_drawdown"),
         ("max_orders_per_minute=61", "Setting max_orders_per_minute"),
-        ("sell_below=3", "sell_below must be less than buy_above"),
+        ("sell_below=3", r"\(--set\): sell_below must be less than .* was 3 and 3.0"),
+        ("capital=1e999999", "Setting capital .*less than or equal to"),
+        ("capital=1e-999999", "Setting capital .*no more than 18 decimal places"),
+        ("max_hold_s=86401", "Setting max_hold_s .*less than or equal to 86400"),
+        ("max_hold_s=" + "9" * 5_000, r"Setting max_hold_s .*9\.\.\.$"),
     ],
 )
 def test_load_unusable_assignment_raises_error_that_names_it(
@@ -71,7 +75,51 @@ def test_load_bad_environment_raises_error_that_names_it(
         load()
 
 
-@pytest.mark.parametrize("content", [None, b"target_bps = ", b"\xff"])
+def test_load_thresholds_of_two_sources_are_judged_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "mft.toml"
+    file.write_text("sell_below = 0.1\n")
+    monkeypatch.setenv("MFT_BUY_ABOVE", "0.2")
+    assert load(file).sell_below < load(file).buy_above == Decimal("0.2")
+
+
+def test_load_environment_that_is_nearly_a_setting_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MFT_NOTHING_OF_OURS", "1")
+    assert load() == Settings()
+    monkeypatch.setenv("MFT_TARGT_BPS", "1")
+    with pytest.raises(ConfigurationError, match=r"\(environment\); did you mean"):
+        load()
+
+
+@pytest.mark.parametrize("name", sorted(Settings.model_fields))
+def test_load_every_setting_is_bounded_on_both_sides(name: str) -> None:
+    for value in ("-1", "1e15"):
+        with pytest.raises(ConfigurationError, match=rf"Setting {name} \(--set\)"):
+            load(None, [f"{name}={value}"])
+
+
+@pytest.mark.parametrize("line", ["target_bps = true", "max_hold_s = true"])
+def test_load_truth_value_is_no_number(tmp_path: Path, line: str) -> None:
+    file = tmp_path / "mft.toml"
+    file.write_text(line)
+    with pytest.raises(ConfigurationError, match=r"mft\.toml\): expected a number"):
+        load(file)
+
+
+def test_load_settings_alone_never_read_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MFT_TARGET_BPS", "nonsense")
+    assert Settings().target_bps == 20
+
+
+@pytest.mark.parametrize(
+    "content",
+    [None, b"target_bps = ", b"\xff", b"a=" + b"[" * 9_999, b"a=1e" + b"9" * 30],
+)
 def test_load_unreadable_file_raises_error_that_names_it(
     tmp_path: Path, content: bytes | None
 ) -> None:

@@ -34,7 +34,7 @@ def test_mft_unknown_command_exits_with_status_two() -> None:
 
 def test_mft_replay_summary_names_what_a_trader_needs(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    ended = run_mft("replay", synthetic(tmp_path, seconds=120), "--out", out)
+    ended = run_mft("replay", synthetic(tmp_path, seconds=30), "--out", out)
     assert (ended.returncode, ended.stderr) == (0, "")
     for words in (
         "BTCUSDT",

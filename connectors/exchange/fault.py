@@ -1,0 +1,145 @@
+"""What can be made to go wrong, and how it is ordered.
+
+A fault is ordered for a moment (`at_ms` after the start of the exchange) and lasts for
+a number of occasions (`count`), a time (`for_ms`), or both, whichever ends first. Which
+streams, connections or requests it meets is narrowed by `symbol`, `stream`, `route`,
+`connection` and `path`; what is left out means all. docs/loopback-exchange.md lists the
+kinds with their parameters.
+"""
+
+from enum import Enum
+from fnmatch import fnmatchcase
+
+import msgspec
+
+from flows.domain.errors import ConfigurationError
+
+
+class Kind(Enum):
+    """Every fault there is."""
+
+    GAP = "gap"
+    DUPLICATE = "duplicate"
+    REORDER = "reorder"
+    MALFORMED = "malformed"
+    TRUNCATED = "truncated"
+    SILENCE = "silence"
+    DEAF = "deaf"
+    UNKNOWN_EVENT = "unknown_event"
+    CUT = "cut"
+    DAY_CUT = "day_cut"
+    SERVER_SHUTDOWN = "server_shutdown"
+    REFUSED_CONNECTION = "refused_connection"
+    LATENCY = "latency"
+    SLOW_SNAPSHOT = "slow_snapshot"
+    OLD_SNAPSHOT = "old_snapshot"
+    BETWEEN_SNAPSHOT = "between_snapshot"
+    RATE_LIMIT = "rate_limit"
+    BAN = "ban"
+    SERVER_ERROR = "server_error"
+
+
+FRAME_KINDS = frozenset(
+    {
+        Kind.GAP,
+        Kind.DUPLICATE,
+        Kind.REORDER,
+        Kind.MALFORMED,
+        Kind.TRUNCATED,
+        Kind.SILENCE,
+    }
+)
+"""What happens to frames on their way to a subscriber."""
+
+INSTANT_KINDS = frozenset(
+    {Kind.UNKNOWN_EVENT, Kind.CUT, Kind.DAY_CUT, Kind.SERVER_SHUTDOWN}
+)
+"""What happens to connections, once and at once."""
+
+_TIMED = {
+    Kind.SILENCE: 30_000,
+    Kind.REFUSED_CONNECTION: 5_000,
+    Kind.LATENCY: 10_000,
+    Kind.RATE_LIMIT: 10_000,
+    Kind.BAN: 120_000,
+}
+"""Kinds that last for a time unless told otherwise, in ms; others happen once."""
+
+
+class Fault(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True
+):
+    """One order for something to go wrong."""
+
+    kind: Kind
+    at_ms: int = 0
+    """Milliseconds after the exchange's start; what is past happens at once."""
+    symbol: str = ""
+    stream: str = ""
+    """Stream name, `*` and `?` allowed; `*@depth*` unless given or not about frames."""
+    route: str = ""
+    connection: int = 0
+    """Serial number of a connection, counted from 1; 0 means every one."""
+    path: str = ""
+    """Path of requests, `*` allowed; `*/depth` for snapshots unless given."""
+    count: int | None = None
+    for_ms: int | None = None
+    delay_ms: int = 0
+    jitter_ms: int = 0
+    """A random delay of up to so much, drawn from the exchange's seed, on top."""
+    age_ms: int = 5_000
+    status: int = 503
+    retry_after_s: int | None = None
+    without_close: bool = False
+    """Whether a 24-hour cut comes without a close frame, too."""
+    text: str = ""
+    """Replaces the default body, frame or event name."""
+
+    @property
+    def duration_ms(self) -> int | None:
+        """How long the fault lasts; None where only occasions end it."""
+        return self.for_ms or (None if self.count else _TIMED.get(self.kind))
+
+    @property
+    def occasions(self) -> int | None:
+        """How often it happens; None where only time ends it."""
+        return self.count or (None if self.duration_ms else 1)
+
+    def meets_stream(self, name: str) -> bool:
+        """Whether a stream is among those meant."""
+        pattern = self.stream or ("*@depth*" if self.kind in FRAME_KINDS else "*")
+        return fnmatchcase(name, pattern) and name.startswith(
+            f"{self.symbol.lower()}@" if self.symbol else ""
+        )
+
+    def meets_connection(self, serial: int, route: str) -> bool:
+        """Whether a connection is among those meant; none is where a path is given."""
+        return (
+            not self.path
+            and self.connection in {0, serial}
+            and self.route in {"", route}
+        )
+
+    def meets_request(self, path: str, symbol: str) -> bool:
+        """Whether a REST request is among those meant; none is of a connection."""
+        if self.connection or self.route:
+            return False
+        is_snapshot = self.kind.value.endswith("_snapshot")
+        pattern = self.path or ("*/depth" if is_snapshot else "*")
+        return fnmatchcase(path, pattern) and self.symbol.upper() in {"", symbol}
+
+
+def fault_of(order: object) -> Fault:
+    """A fault from decoded JSON or TOML.
+
+    Raises ConfigurationError that says which field is wrong.
+    """
+    try:
+        fault = msgspec.convert(order, Fault)
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(f"Not a fault: {error}") from error
+    numbers = (fault.at_ms, fault.delay_ms, fault.jitter_ms, fault.age_ms)
+    limits = (fault.count, fault.for_ms, fault.retry_after_s)
+    if min(numbers) < 0 or any(n is not None and n < 1 for n in limits):
+        raise ConfigurationError(f"Not a fault: a number of {order} is too small")
+    return fault

@@ -1,0 +1,69 @@
+"""What the exchange answers to a REST request, and how it refuses one."""
+
+from dataclasses import dataclass, field
+
+import msgspec
+
+_MAX_DIGITS = 20
+
+
+@dataclass(slots=True)
+class Reply:
+    """An HTTP reply; `delay_ns` is how long it is under way."""
+
+    status: int
+    body: bytes
+    headers: dict[str, str] = field(default_factory=dict)
+    delay_ns: int = 0
+
+
+class Refusal(Exception):  # noqa: N818 - an answer of the protocol, no failure
+    """A request that is answered by an error code of the exchange."""
+
+    def __init__(self, status: int, code: int, message: str) -> None:
+        super().__init__(status, code, message)
+        self.status = status
+        self.code = code
+        self.message = message
+
+    def reply(self) -> Reply:
+        """The refusal as a reply."""
+        return json_reply({"code": self.code, "msg": self.message}, self.status)
+
+
+def json_reply(content: object, status: int = 200) -> Reply:
+    """`content` as JSON."""
+    return Reply(status, msgspec.json.encode(content))
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    """The parameters of a request, read as the exchange reads them."""
+
+    values: dict[str, str]
+
+    @property
+    def symbol(self) -> str:
+        """The symbol asked for; empty where there is none."""
+        return self.values.get("symbol", "")
+
+    def required(self, name: str) -> str:
+        """A mandatory parameter; Refusal -1102 without it."""
+        value = self.values.get(name)
+        if not value:
+            msg = f"Mandatory parameter '{name}' was not sent, was empty/null, or "
+            raise Refusal(400, -1102, msg + "malformed.")
+        return value
+
+    def number(self, name: str, default: int, highest: int | None = None) -> int:
+        """A whole number; Refusal -1100 for other text, -1130 above `highest`."""
+        text = self.values.get(name)
+        if not text:
+            return default
+        if not (text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS):
+            msg = f"Illegal characters found in parameter '{name}'; legal range is "
+            raise Refusal(400, -1100, msg + "'^[0-9]{1,20}$'.")
+        if highest is not None and int(text) > highest:
+            msg = f"Data sent for parameter '{name}' is not valid."
+            raise Refusal(400, -1130, msg)
+        return int(text)

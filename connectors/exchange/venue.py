@@ -1,0 +1,270 @@
+"""The exchange without sockets or clock: a market, connections, requests, faults.
+
+Time moves only by `advance`, and everything else happens at the time reached. The same
+tape, faults, seed and calls give the same bytes, whatever the steps of `advance`; so a
+client's own protocol code can be run against a Venue over a transport in memory.
+
+    venue = Venue(SyntheticTape(["BTCUSDT"], start_ns=0), start_ns=0)
+    session = venue.connect("/public/ws/btcusdt@depth@100ms")
+    venue.advance(1_000_000_000)
+    session.receive(venue.now_ns)
+    venue.request("GET", "/fapi/v1/depth", {"symbol": "BTCUSDT"})
+"""
+
+import heapq
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from connectors.exchange import payload
+from connectors.exchange.fault import INSTANT_KINDS, Fault, Kind
+from connectors.exchange.fault_desk import FaultDesk
+from connectors.exchange.periodic import PeriodicStreams
+from connectors.exchange.rest import LOOPBACK, RestApi
+from connectors.exchange.rest_reply import Params, Refusal, Reply
+from connectors.exchange.session import POLICY_VIOLATION, Session
+from connectors.exchange.stream_name import Route
+from connectors.exchange.symbol_market import SymbolMarket
+from connectors.exchange.tape import Tape, TapeEvent
+from connectors.exchange.true_book import Image
+from flows.domain.units import NS_PER_MS, NS_PER_S
+
+PING_NS = 180 * NS_PER_S
+PONG_WITHIN_NS = 600 * NS_PER_S
+LONGEST_CONNECTION_NS = 86_400 * NS_PER_S
+GOING_AWAY = 1001
+_DAY_IS_OVER = "24 hours are over"
+
+Action = Callable[[], None]
+
+
+class Venue:
+    """A Binance USD-M futures exchange that lives in virtual time."""
+
+    def __init__(
+        self,
+        tape: Tape,
+        *,
+        start_ns: int,
+        faults: Iterable[Fault] = (),
+        seed: int = 0,
+    ) -> None:
+        self.start_ns = start_ns
+        self.now_ns = start_ns
+        self.desk = FaultDesk(seed)
+        self.sessions: dict[int, Session] = {}
+        self.connections = 0
+        self.published = 0
+        self._subscribers: dict[str, dict[int, Session]] = {}
+        self._agenda: list[tuple[int, int, Action]] = []
+        self._planned = 0
+        self.symbols: Mapping[str, SymbolMarket] = {
+            symbol: SymbolMarket(opening, index, self)
+            for index, (symbol, opening) in enumerate(tape.openings.items())
+        }
+        self._events: Iterator[TapeEvent] = iter(tape)
+        self._next: TapeEvent | None = next(self._events, None)
+        self._rest = RestApi(self, self.desk)
+        self._periodic = PeriodicStreams(self.symbols, self)
+        self.plan(start_ns + NS_PER_S, self._beat)
+        for fault in faults:
+            self.order(fault)
+
+    # -- time ---------------------------------------------------------------------
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the tape has ended; the last books stay."""
+        return self._next is None
+
+    @property
+    def due_ns(self) -> int:
+        """When something happens next; never later than a second from now."""
+        planned = self._agenda[0][0]
+        return planned if self._next is None else min(planned, self._next.received_ns)
+
+    def advance(self, to_ns: int) -> None:
+        """Let everything happen that is due by `to_ns`, in order of its time."""
+        while True:
+            event, planned_ns = self._next, self._agenda[0][0]
+            if event is not None and event.received_ns <= min(to_ns, planned_ns):
+                self.now_ns = max(self.now_ns, event.received_ns)
+                self._next = next(self._events, None)
+                self.symbols[event.symbol].play(event)
+            elif planned_ns <= to_ns:
+                self.now_ns = max(self.now_ns, planned_ns)
+                heapq.heappop(self._agenda)[2]()
+            else:
+                self.now_ns = max(self.now_ns, to_ns)
+                return
+
+    def plan(self, due_ns: int, action: Action) -> None:
+        """Do `action` when time reaches `due_ns`."""
+        self._planned += 1
+        heapq.heappush(self._agenda, (due_ns, self._planned, action))
+
+    # -- connections --------------------------------------------------------------
+
+    def connect(self, path: str) -> Session | Reply:
+        """Open a connection by its path and query, or say why the handshake fails."""
+        target = _target(path)
+        if target is None:
+            return Refusal(404, -5000, f"Path {path} is invalid").reply()
+        route, is_combined, names = target
+        if self.desk.refuses_connection(route.value, self.now_ns):
+            return Reply(503, b"Service Unavailable")
+        self.connections += 1
+        session = Session(self, self.connections, route, is_combined=is_combined)
+        self.sessions[session.serial] = session
+        self.plan(self.now_ns + PING_NS, partial(self._ping, session))
+        age_out = partial(session.close, GOING_AWAY, _DAY_IS_OVER)
+        self.plan(self.now_ns + LONGEST_CONNECTION_NS, age_out)
+        if not session.subscribe(names):
+            session.close(POLICY_VIOLATION, "Too many subscriptions")
+        return session
+
+    def join(self, session: Session, name: str) -> None:
+        """Deliver a stream to a session from now on."""
+        self._subscribers.setdefault(name, {})[session.serial] = session
+
+    def leave(self, session: Session, name: str) -> None:
+        """Deliver a stream to a session no more."""
+        joined = self._subscribers.get(name, {})
+        joined.pop(session.serial, None)
+        if not joined:
+            self._subscribers.pop(name, None)
+
+    def is_deaf(self, session: Session, name: str) -> bool:
+        """Whether a fault makes a new subscription stay silent."""
+        return self.desk.is_deaf(session, name, self.now_ns)
+
+    def delay_ns(self, session: Session) -> int:
+        """How much later a message sent now arrives."""
+        return self.desk.delay_ns(session, self.now_ns) if self.desk.active else 0
+
+    def closed(self, session: Session) -> None:
+        """Forget a session that has ended."""
+        self.sessions.pop(session.serial, None)
+
+    def is_wanted(self, stream: str) -> bool:
+        """Whether anybody is subscribed."""
+        return stream in self._subscribers
+
+    def publish(self, stream: str, body: bytes) -> None:
+        """Send to everybody who is subscribed, as far as faults let it through."""
+        desk, now_ns = self.desk, self.now_ns
+        for session in list(self._subscribers.get(stream, {}).values()):
+            frame = session.frame(stream, body)
+            self.published += 1
+            if not desk.meddles_with_frames:
+                session.text(frame)
+                continue
+            for shaped in desk.shape(session, stream, frame, now_ns):
+                session.text(shaped)
+        if desk.meddles_with_frames:
+            desk.end_of_frame(now_ns)
+
+    def _ping(self, session: Session) -> None:
+        if not session.is_open:
+            return
+        asked_ns = session.unanswered_ping_ns
+        if asked_ns is not None and self.now_ns - asked_ns >= PONG_WITHIN_NS:
+            session.close(POLICY_VIOLATION, "Pong timeout")
+            return
+        session.probe()
+        self.plan(self.now_ns + PING_NS, partial(self._ping, session))
+
+    def _beat(self) -> None:
+        self.plan(self.now_ns + NS_PER_S, self._beat)
+        self._periodic.beat()
+
+    # -- requests -----------------------------------------------------------------
+
+    def request(
+        self, method: str, path: str, params: Mapping[str, str], ip: str = LOOPBACK
+    ) -> Reply:
+        """The reply to a REST request made now."""
+        return self._rest.request(method, path, Params(dict(params)), ip)
+
+    def depth_image(self, market: SymbolMarket, limit: int) -> Image:
+        """The book as a snapshot shows it, faults included."""
+        symbol, now_ns = market.listed.symbol, self.now_ns
+        kinds = (Kind.OLD_SNAPSHOT, Kind.BETWEEN_SNAPSHOT)
+        for fault, _ in self.desk.on_request("/fapi/v1/depth", symbol, now_ns, *kinds):
+            if fault.order.kind is Kind.OLD_SNAPSHOT:
+                before_ns = now_ns - fault.order.age_ms * NS_PER_MS
+                return market.true.image_before(before_ns, limit)
+            market.flush()  # every speed has sent what this snapshot holds
+            image = market.true.image(limit)
+            return Image(image.update_id + 1, image.bids, image.asks)
+        return market.true.image(limit)
+
+    @property
+    def requests(self) -> int:
+        """REST requests answered so far."""
+        return self._rest.requests
+
+    @property
+    def used_weight(self) -> dict[str, int]:
+        """Weight used in the present minute, by address."""
+        return {ip: weight.used for ip, weight in self._rest.weights.items()}
+
+    # -- faults -------------------------------------------------------------------
+
+    def order(self, fault: Fault) -> None:
+        """Let something go wrong at its time, or now where that is past."""
+        due_ns = max(self.start_ns + fault.at_ms * NS_PER_MS, self.now_ns)
+        self.plan(due_ns, partial(self._begin, fault))
+
+    def _begin(self, fault: Fault) -> None:
+        if fault.kind not in INSTANT_KINDS:
+            self.desk.put_in_force(fault, self.now_ns)
+            return
+        for session in list(self.sessions.values()):
+            if fault.meets_connection(session.serial, session.route_name):
+                self._strike(fault, session)
+
+    def _strike(self, fault: Fault, session: Session) -> None:
+        match fault.kind:
+            case Kind.UNKNOWN_EVENT:
+                if not self._surprise(fault, session):
+                    return
+            case Kind.SERVER_SHUTDOWN:
+                self._announce_shutdown(fault, session)
+            case Kind.DAY_CUT if not fault.without_close:
+                session.close(GOING_AWAY, _DAY_IS_OVER)
+            case _:
+                session.cut()
+        self.desk.done[fault.kind.value] += 1
+
+    def _surprise(self, fault: Fault, session: Session) -> bool:
+        """An event of a kind that nobody knows, on the first stream that fits."""
+        name = next(filter(fault.meets_stream, session.subscriptions), None)
+        if name is None:
+            return False
+        symbol = name.partition("@")[0].upper()
+        now_ms = self.now_ns // NS_PER_MS
+        event = payload.unknown_event(fault.text or "marketWeather", symbol, now_ms)
+        session.text(session.frame(name, event))
+        return True
+
+    def _announce_shutdown(self, fault: Fault, session: Session) -> None:
+        session.text(payload.server_shutdown(self.now_ns // NS_PER_MS))
+        end = partial(session.close, GOING_AWAY, "Server shutdown")
+        self.plan(self.now_ns + fault.delay_ms * NS_PER_MS, end)
+
+
+def _target(path: str) -> tuple[Route, bool, list[str]] | None:
+    """Route, whether payloads are wrapped, and stream names of a connection's path."""
+    parts = urlsplit(path)
+    steps = [unquote(step) for step in parts.path.split("/") if step]
+    route = Route.UNROUTED
+    if steps and steps[0] in {"public", "market", "private"}:
+        route = Route(steps.pop(0))
+    if not steps or steps[0] not in {"ws", "stream"}:
+        return None
+    form, *names = steps
+    if form == "stream":
+        query = dict(parse_qsl(parts.query, keep_blank_values=True))
+        names = [name for name in query.get("streams", "").split("/") if name]
+    return route, form == "stream", names
