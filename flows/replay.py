@@ -11,7 +11,7 @@ import msgspec
 import structlog
 
 from connectors.binance.wire import decode
-from connectors.instruments import read_exchange_info
+from connectors.binance.exchange_info import read_exchange_info
 from connectors.journal import Journal, JournalReader, JournalSink, held_runs
 from connectors.output import REPORT, OutputDirectory
 from connectors.recording import merged_frames

@@ -54,6 +54,11 @@ class WeightBudget:
             return 0
         return (self._minute + 1) * _MINUTE_NS - now_ns
 
+    def is_half_spent(self, now_ns: int) -> bool:
+        """Whether what is left is kept for what is urgent."""
+        self._turn(now_ns)
+        return 2 * self._used > self._usable
+
     def spend(self, weight: int, now_ns: int) -> None:
         """Count a request that is being sent."""
         self._turn(now_ns)

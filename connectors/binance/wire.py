@@ -16,6 +16,7 @@ from flows.domain.event import (
     BookTicker,
     ClockTick,
     Command,
+    DepthAlarm,
     DepthDelta,
     DepthSnapshot,
     Event,
@@ -40,6 +41,7 @@ _KNOWN_UNUSED = frozenset(
         "depth5",
         "forceOrder",
         "indexPrice",
+        "malformed",
         "markPrice",
         "miniTicker",
         "rpiDepth",
@@ -116,6 +118,11 @@ class _Command(msgspec.Struct, gc=False):
     rebase_peak: bool = False
 
 
+class _Alarm(msgspec.Struct, gc=False):
+    symbols: tuple[str, ...]
+    must_bridge: bool = False
+
+
 class _VenueStatus(msgspec.Struct, gc=False):
     is_reconciled: bool
     rate_limited_until_ns: int = 0
@@ -128,6 +135,7 @@ _trade = msgspec.json.Decoder(_Trade)
 _aggregate_trade = msgspec.json.Decoder(_AggregateTrade)
 _clock = msgspec.json.Decoder(_Clock)
 _command = msgspec.json.Decoder(_Command)
+_alarm = msgspec.json.Decoder(_Alarm)
 _venue_status = msgspec.json.Decoder(_VenueStatus)
 
 
@@ -194,7 +202,7 @@ def _parse_snapshot(frame: RawFrame, symbol: str) -> DepthSnapshot:
 
 def _parse_book_ticker(frame: RawFrame, symbol: str) -> BookTicker:
     wire = _book_ticker.decode(frame.payload)
-    _check_numbers(wire.b, wire.B, wire.a, wire.A)
+    check_numbers(wire.b, wire.B, wire.a, wire.A)
     return BookTicker(
         _agreed(symbol, wire.s),
         frame.received_ns,
@@ -224,7 +232,7 @@ def _market_trade(
     *,
     is_aggregate: bool,
 ) -> MarketTrade:
-    _check_numbers(wire.p, wire.q)
+    check_numbers(wire.p, wire.q)
     return MarketTrade(
         _agreed(symbol, wire.s),
         frame.received_ns,
@@ -248,6 +256,11 @@ def _parse_command(frame: RawFrame, _symbol: str) -> Command:
     )
 
 
+def _parse_alarm(frame: RawFrame, _symbol: str) -> DepthAlarm:
+    wire = _alarm.decode(frame.payload)
+    return DepthAlarm(frame.received_ns, wire.symbols, wire.must_bridge)
+
+
 def _parse_report(frame: RawFrame, _symbol: str) -> VenueStatus:
     wire = _venue_status.decode(frame.payload)
     return VenueStatus(
@@ -265,6 +278,7 @@ def _parse_other(frame: RawFrame, symbol: str) -> OtherFrame:
 
 _PARSERS: dict[str, _Parser] = {
     "aggTrade": _parse_aggregate_trade,
+    "alarm": _parse_alarm,
     "bookTicker": _parse_book_ticker,
     "clock": _parse_clock,
     "command": _parse_command,
@@ -291,7 +305,7 @@ _plain: set[str] = set()
 """Numbers that have been checked: an exchange repeats them."""
 
 
-def _check_numbers(*texts: str) -> None:
+def check_numbers(*texts: str) -> None:
     """Raise ValueError where one of `texts` is no plain unsigned decimal."""
     if _plain.issuperset(texts):
         return

@@ -11,6 +11,9 @@ from flows.domain.view import BookView, TickLevel
 _FEWEST_LISTED = 1_000
 """A side this short is never cleaned up."""
 
+_NEAR_HORIZON = 250
+"""A cut-off side that lists fewer prices within its horizon needs a new snapshot."""
+
 FULL_SNAPSHOT_SIDE = 1_000
 """A snapshot side of this many levels was cut off there; deeper levels are unknown."""
 
@@ -105,6 +108,14 @@ class BookSide:
         if self.edge is None:
             return False
         return len(top) < depth or not self.is_known(top[-1][0])
+
+    def is_near_horizon(self) -> bool:
+        """Whether few of the known levels are left before the edge."""
+        if self.edge is None:
+            return False
+        before = self.prices.bisect_left(self.edge)
+        listed = len(self.prices) - before if self._is_bid else before
+        return listed < _NEAR_HORIZON
 
     def rescale(self, price_factor: int, lots_factor: int) -> None:
         """Count in finer ticks and lots."""
@@ -226,6 +237,10 @@ class Book:
             or self.asks.is_beyond_horizon(asks, depth),
             delta.market.is_traded,
         )
+
+    def is_near_horizon(self) -> bool:
+        """Whether a side is about to leave what its snapshot knew."""
+        return self.bids.is_near_horizon() or self.asks.is_near_horizon()
 
     def matches(self, other: "Book") -> bool:
         """Whether both books agree wherever both are complete."""

@@ -7,6 +7,7 @@ from flows.domain.event import (
     BookTicker,
     ClockTick,
     Command,
+    DepthAlarm,
     DepthDelta,
     DepthSnapshot,
     Event,
@@ -35,6 +36,7 @@ class Books:
         self._depth = depth
         self._stale_after_ms = stale_after_ms
         self._handlers: dict[type, Callable[[Any], Sequence[BookOutput | PassedOn]]] = {
+            DepthAlarm: self._on_alarm,
             DepthDelta: self._on_delta,
             DepthSnapshot: self._on_snapshot,
             BookTicker: self._on_ticker,
@@ -79,6 +81,13 @@ class Books:
         counts[event.stream_kind] = counts.get(event.stream_kind, 0) + 1
         book = self.by_symbol.get(event.symbol)
         return book.on_other(event.received_ns) if book else []
+
+    def _on_alarm(self, alarm: DepthAlarm) -> list[BookOutput]:
+        changes: list[BookOutput] = []
+        for symbol in alarm.symbols:
+            book = self._book(symbol)
+            changes += book.on_alarm(alarm.received_ns, must_bridge=alarm.must_bridge)
+        return changes
 
     def _on_tick(self, tick: ClockTick) -> list[BookOutput | PassedOn]:
         changes: list[BookOutput | PassedOn] = []

@@ -75,6 +75,15 @@ class ClockTick(msgspec.Struct, frozen=True, gc=False):
     """Exchange clock minus ours, where it has been measured."""
 
 
+class DepthAlarm(msgspec.Struct, frozen=True, gc=False):
+    """What the source knows of depth streams beside their frames (`@alarm`)."""
+
+    received_ns: int
+    symbols: tuple[str, ...]
+    must_bridge: bool = False
+    """Whether the books are wrong; otherwise nothing is heard of them any more."""
+
+
 class VenueStatus(msgspec.Struct, frozen=True, gc=False):
     """What the execution side knows of the venue (`@report`)."""
 
@@ -115,4 +124,4 @@ class OtherFrame(msgspec.Struct, frozen=True, gc=False):
 
 
 MarketEvent = DepthDelta | DepthSnapshot | BookTicker | MarketTrade | OtherFrame
-Event = MarketEvent | ClockTick | VenueStatus | Command
+Event = MarketEvent | DepthAlarm | ClockTick | VenueStatus | Command

@@ -15,6 +15,8 @@ class Instrument(msgspec.Struct, frozen=True):
     """Quantities of orders are multiples of it."""
     min_notional: Decimal
     """Least price x quantity of an order that is not reduce-only, in quote asset."""
+    is_trading: bool = True
+    """Whether the exchange takes orders that increase a position."""
 
 
 FALLBACK_MIN_NOTIONAL = Decimal(5)
@@ -43,6 +45,15 @@ class Instruments:
 
     def __init__(self, given: Mapping[str, Instrument] | None = None) -> None:
         self._known = {**PACKAGED, **(given or {})}
+
+    def update(self, given: Mapping[str, Instrument]) -> None:
+        """Take the exchange's latest word on some symbols."""
+        self._known.update(given)
+
+    def is_trading(self, symbol: str) -> bool:
+        """Whether nothing is known that forbids an entry."""
+        known = self._known.get(symbol)
+        return known is None or known.is_trading
 
     def find(
         self, symbol: str, price_decimals: int, quantity_decimals: int

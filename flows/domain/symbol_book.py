@@ -39,7 +39,8 @@ class BookState(Enum):
     DRIFTED = "DRIFTED"
     """A new snapshot disagreed and took the book's place; ends with the next event."""
     STALE = "STALE"
-    """No frame for `stale_after_ms`; ends with the next event in sequence."""
+    """No frame for `stale_after_ms`, or the source lost its stream; ends with the next
+    event in sequence."""
 
 
 _CHAINED = frozenset({BookState.SYNCED, BookState.STALE, BookState.DRIFTED})
@@ -160,6 +161,27 @@ class SymbolBook:
         if silent_ns < self._stale_after_ns or self.state is not BookState.SYNCED:
             return []
         return [self._enter(BookState.STALE, received_ns)]
+
+    def on_alarm(self, received_ns: int, *, must_bridge: bool) -> list[BookOutput]:
+        """Leave SYNCED because of what the source knows beside the frames."""
+        if self.state not in _CHAINED:
+            return []
+        if must_bridge:
+            self._sequence.reset()
+            return [self._leave(BookState.GAP, received_ns)]
+        if self.state is BookState.STALE:
+            return []
+        return [self._enter(BookState.STALE, received_ns)]
+
+    @property
+    def needs_snapshot(self) -> bool:
+        """Whether events wait that only a newer snapshot can release."""
+        return self._sequence.needs_snapshot and bool(self._buffer)
+
+    @property
+    def is_near_horizon(self) -> bool:
+        """Whether a true book knows too few levels for much more of a price move."""
+        return self.state in _CHAINED and self.book.is_near_horizon()
 
     def _is_foreign(self, delta: DepthDelta) -> bool:
         if delta.market is not self.market:

@@ -17,7 +17,7 @@ from connectors.exchange.request_weight import (
 from connectors.exchange.rest_market import DEPTH_WEIGHTS, ENDPOINTS
 from connectors.exchange.tape import TapeEvent
 from connectors.exchange.venue import Venue
-from connectors.instruments import read_exchange_info
+from connectors.binance.exchange_info import read_exchange_info
 from flows.domain.event import MarketTrade
 from flows.domain.instrument import PACKAGED
 from flows.domain.units import NS_PER_S

@@ -1,5 +1,7 @@
-"""Instrument filters from a saved `exchangeInfo` reply."""
+"""Instrument filters from the exchange's `exchangeInfo`, fetched or saved."""
 
+import difflib
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
 
@@ -8,6 +10,9 @@ import msgspec
 from flows.domain.errors import ConfigurationError
 from flows.domain.instrument import FALLBACK_MIN_NOTIONAL, Instrument
 from flows.domain.units import decimals_of, scaled, unscaled
+
+
+_TRADING = "TRADING"
 
 
 class _Filter(msgspec.Struct):
@@ -20,36 +25,63 @@ class _Filter(msgspec.Struct):
 class _Symbol(msgspec.Struct):
     symbol: str
     filters: list[_Filter]
+    status: str = _TRADING
 
 
 class _ExchangeInfo(msgspec.Struct):
     symbols: list[_Symbol]
 
 
+_decode = msgspec.json.Decoder(_ExchangeInfo).decode
+
+
 def read_exchange_info(path: Path) -> dict[str, Instrument]:
-    """Filters by symbol.
+    """Filters by symbol, from a saved reply.
 
     Raises ConfigurationError that names the file and, where it is one symbol's fault,
     the symbol. A symbol without a tick or a step is left out.
     """
     try:
-        info = msgspec.json.decode(path.read_bytes(), type=_ExchangeInfo)
+        return parse_exchange_info(path.read_bytes())
     except OSError as error:
         msg = f"{path}: not an exchangeInfo file: {error.strerror}"
         raise ConfigurationError(msg) from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        msg = f"{path}: not an exchangeInfo file: {error}"
+    except ValueError as error:
+        msg = f"{path}: {error}"
         raise ConfigurationError(msg) from error
+
+
+def parse_exchange_info(body: bytes) -> dict[str, Instrument]:
+    """Filters by symbol. Raises ValueError that says what is unusable, and of whom."""
+    try:
+        info = _decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        msg = f"not an exchangeInfo file: {error}"
+        raise ValueError(msg) from error
     found: dict[str, Instrument] = {}
     for symbol in info.symbols:
         try:
             instrument = _instrument(symbol)
         except ValueError as error:
-            msg = f"{path}: unusable filters of {symbol.symbol}: {error}"
-            raise ConfigurationError(msg) from error
+            msg = f"unusable filters of {symbol.symbol}: {error}"
+            raise ValueError(msg) from error
         if instrument is not None:
             found[symbol.symbol] = instrument
     return found
+
+
+def check_symbols(wanted: Iterable[str], known: Mapping[str, Instrument]) -> None:
+    """Raise ConfigurationError for a symbol that is not listed or not trading."""
+    for symbol in wanted:
+        instrument = known.get(symbol)
+        if instrument is None:
+            near = difflib.get_close_matches(symbol, known, n=3)
+            hint = f"; did you mean {' or '.join(near)}?" if near else ""
+            msg = f"The exchange lists no {symbol}{hint}"
+            raise ConfigurationError(msg)
+        if not instrument.is_trading:
+            msg = f"The exchange does not trade {symbol} now"
+            raise ConfigurationError(msg)
 
 
 def _instrument(symbol: _Symbol) -> Instrument | None:
@@ -66,6 +98,7 @@ def _instrument(symbol: _Symbol) -> Instrument | None:
             if minimum is None or minimum.notional is None
             else _number(minimum.notional)
         ),
+        symbol.status == _TRADING,
     )
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.instruments import read_exchange_info
+from connectors.binance.exchange_info import read_exchange_info
 from flows.domain.errors import ConfigurationError
 from flows.domain.instrument import Instrument
 from tests.recordings import recorded
