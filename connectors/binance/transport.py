@@ -1,0 +1,197 @@
+"""The market feed on real sockets: one asyncio loop for streams and REST requests.
+
+The loop runs only inside `poll`, so everything happens on the thread of the dataflow.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import aiohttp
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import WebSocketException
+
+from connectors.binance.feed import MarketFeed
+from connectors.binance.outbox import Action, Connect, Get, HangUp, Send
+from flows.domain.errors import ConfigurationError
+from flows.domain.frame import RawFrame
+
+LONGEST_WAIT_S = 0.005
+"""How long `poll` waits for a message; what bounds the latency of everything else."""
+
+_OPEN_TIMEOUT_S = 10.0
+_REQUEST_TIMEOUT_S = 10.0
+_CLOSE_TIMEOUT_S = 0.5
+_KEEPALIVE_S = 20.0
+_LARGEST_MESSAGE = 16 * 1_024 * 1_024
+_QUEUED_MESSAGES = 1_024
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Where an exchange is: base URLs without a slash at their end."""
+
+    rest: str
+    streams: str
+
+
+PRODUCTION = Endpoints("https://fapi.binance.com", "wss://fstream.binance.com")
+
+
+def endpoints_of(url: str) -> Endpoints:
+    """The endpoints of an exchange that serves everything at one address.
+
+    Raises ConfigurationError for what is no http or https URL of a host.
+    """
+    parts = urlsplit(url)
+    schemes = {"http": "ws", "https": "wss"}
+    if parts.scheme not in schemes or not parts.netloc:
+        msg = f"Expected an exchange like http://127.0.0.1:18080, was {url!r}"
+        raise ConfigurationError(msg)
+    base = f"{parts.netloc}{parts.path.rstrip('/')}"
+    return Endpoints(f"{parts.scheme}://{base}", f"{schemes[parts.scheme]}://{base}")
+
+
+class Transport:
+    """Carries out what a feed wants done, and tells it what happens.
+
+    Back-pressure: a socket that is not read holds at most 1,024 messages here, then the
+    kernel's buffers fill, and at last the exchange closes the connection; the feed then
+    bridges anew. Redirects and proxy variables are not followed.
+    """
+
+    def __init__(
+        self, feed: MarketFeed, endpoints: Endpoints, clock: Callable[[], int]
+    ) -> None:
+        self._feed = feed
+        self._endpoints = endpoints
+        self._clock = clock
+        self._loop = asyncio.new_event_loop()
+        self._news = asyncio.Event()
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._sending: set[asyncio.Task[None]] = set()
+        self._sockets: dict[int, ClientConnection] = {}
+        self._rest: aiohttp.ClientSession | None = None
+
+    def poll(self) -> list[RawFrame]:
+        """Let the loop run until there is news, for at most LONGEST_WAIT_S.
+
+        Frames in order; empty where nothing happened.
+        """
+        return self._loop.run_until_complete(self._poll())
+
+    def close(self) -> None:
+        """Close every connection; a peer that does not answer is not waited for."""
+        self._loop.run_until_complete(self._close())
+        self._loop.close()
+
+    async def _poll(self) -> list[RawFrame]:
+        self._on_time()
+        if not self._news.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LONGEST_WAIT_S):
+                    await self._news.wait()
+            self._on_time()
+        self._news.clear()
+        return self._feed.take_frames()
+
+    def _on_time(self) -> None:
+        self._feed.on_time(self._clock())
+        self._carry_out()
+
+    def _carry_out(self) -> None:
+        for action in self._feed.take_actions():
+            self._start(action)
+
+    def _start(self, action: Action) -> None:
+        match action:
+            case Connect():
+                self._tasks[action.serial] = self._loop.create_task(self._read(action))
+            case Get():
+                self._tasks[action.serial] = self._loop.create_task(self._ask(action))
+            case Send(serial, text):
+                if (socket := self._sockets.get(serial)) is not None:
+                    task = self._loop.create_task(_send(socket, text))
+                    self._sending.add(task)
+                    task.add_done_callback(self._sending.discard)
+            case HangUp(serial):
+                if (task := self._tasks.pop(serial, None)) is not None:
+                    task.cancel()
+
+    # -- streams ----------------------------------------------------------------------
+
+    async def _read(self, action: Connect) -> None:
+        """Open a connection and hand on what arrives until it ends."""
+        serial = action.serial
+        try:
+            async with connect(
+                f"{self._endpoints.streams}/{action.route}/stream",
+                compression=None,
+                proxy=None,
+                open_timeout=_OPEN_TIMEOUT_S,
+                ping_interval=_KEEPALIVE_S,
+                ping_timeout=_KEEPALIVE_S,
+                close_timeout=_CLOSE_TIMEOUT_S,
+                max_size=_LARGEST_MESSAGE,
+                max_queue=_QUEUED_MESSAGES,
+            ) as socket:
+                self._sockets[serial] = socket
+                self._feed.on_open(serial, self._clock())
+                self._wake()
+                while True:
+                    text = await socket.recv(decode=False)
+                    self._feed.on_text(serial, text, self._clock())
+                    self._news.set()
+        except (WebSocketException, OSError, TimeoutError) as error:
+            reason = str(error) or type(error).__name__
+            self._feed.on_closed(serial, reason, self._clock())
+            self._wake()
+        finally:
+            self._sockets.pop(serial, None)
+            self._tasks.pop(serial, None)
+
+    def _wake(self) -> None:
+        self._carry_out()
+        self._news.set()
+
+    # -- requests ---------------------------------------------------------------------
+
+    async def _ask(self, action: Get) -> None:
+        """Make a request; each ends in exactly one reply or failure."""
+        serial = action.serial
+        try:
+            async with self._session().get(
+                f"{self._endpoints.rest}{action.path}",
+                params=action.params,
+                allow_redirects=False,
+            ) as reply:
+                body = await reply.read()
+                headers = {name.lower(): value for name, value in reply.headers.items()}
+            self._feed.on_reply(serial, reply.status, headers, body, self._clock())
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            reason = str(error) or type(error).__name__
+            self._feed.on_failed(serial, reason, self._clock())
+        finally:
+            self._tasks.pop(serial, None)
+        self._wake()
+
+    def _session(self) -> aiohttp.ClientSession:
+        if self._rest is None:
+            timeout = aiohttp.ClientTimeout(total=_REQUEST_TIMEOUT_S)
+            self._rest = aiohttp.ClientSession(timeout=timeout, trust_env=False)
+        return self._rest
+
+    async def _close(self) -> None:
+        tasks = [*self._tasks.values(), *self._sending]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._rest is not None:
+            await self._rest.close()
+
+
+async def _send(socket: ClientConnection, text: str) -> None:
+    with suppress(WebSocketException, OSError):  # its reader tells the feed
+        await socket.send(text)
