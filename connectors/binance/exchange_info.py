@@ -11,7 +11,6 @@ from flows.domain.errors import ConfigurationError
 from flows.domain.instrument import FALLBACK_MIN_NOTIONAL, Instrument
 from flows.domain.units import decimals_of, scaled, unscaled
 
-
 _TRADING = "TRADING"
 
 

@@ -193,7 +193,9 @@ class MarketFeed:
             self._time_due_ns = now_ns + _TIME_EVERY_NS
             self._asked_ns = now_ns
             self._get(TIME_PATH, now_ns)
-        changed_ns = self._lane_of[CONTRACT_STREAM].silence.heard.get(CONTRACT_STREAM, 0)
+        changed_ns = self._lane_of[CONTRACT_STREAM].silence.heard.get(
+            CONTRACT_STREAM, 0
+        )
         if changed_ns > self._contract_ns:
             self._contract_ns, self._info_due_ns = changed_ns, now_ns
         if now_ns >= self._info_due_ns and self._may_spend(now_ns):

@@ -60,7 +60,9 @@ class _Socket:
     opened_ns: int | None = None
     heard_ns: int = 0
     unsent: deque[tuple[str, Sequence[str]]] = field(default_factory=deque)
-    control_ns: deque[int] = field(default_factory=lambda: deque(maxlen=_CONTROLS_PER_S))
+    control_ns: deque[int] = field(
+        default_factory=lambda: deque(maxlen=_CONTROLS_PER_S)
+    )
     held: dict[str, deque[Data]] = field(default_factory=dict)
     moved: set[str] = field(default_factory=set)
 
@@ -212,7 +214,9 @@ class Lane:
 
     def _back_off(self, now_ns: int) -> None:
         """Wait a random time below a bound that doubles with each failure."""
-        bound_ms = min(_SHORTEST_BACKOFF_MS << min(self._failures, 8), _LONGEST_BACKOFF_MS)
+        bound_ms = min(
+            _SHORTEST_BACKOFF_MS << min(self._failures, 8), _LONGEST_BACKOFF_MS
+        )
         self._failures += 1
         self._retry_ns = now_ns + self._random.randrange(bound_ms) * NS_PER_MS
 

@@ -1,10 +1,8 @@
 """Messages of a market stream connection: data by stream name, or a word about it."""
 
-from itertools import chain
-
 import msgspec
 
-from connectors.binance.wire import check_numbers, decode
+from connectors.binance.wire import check_levels, decode
 from flows.domain.errors import MalformedFrame
 from flows.domain.event import (
     BookTicker,
@@ -86,8 +84,8 @@ def read_payload(stream: str, payload: bytes) -> Event:
     event = decode(RawFrame(0, stream, payload))
     if isinstance(event, DepthDelta | DepthSnapshot):
         try:
-            check_numbers(*chain.from_iterable(event.bids))
-            check_numbers(*chain.from_iterable(event.asks))
+            check_levels(event.bids)
+            check_levels(event.asks)
         except ValueError as error:
             msg = f"malformed {stream} frame: {error}"
             raise MalformedFrame(msg) from error

@@ -46,7 +46,9 @@ class SilenceWatch:
     def newly_stale(self, now_ns: int) -> list[str]:
         """Depth streams that have fallen silent since the last call."""
         stale = {
-            name for name in self.heard if is_depth(name) and self.is_silent(name, now_ns)
+            name
+            for name in self.heard
+            if is_depth(name) and self.is_silent(name, now_ns)
         }
         fallen = [name for name in self.heard if name in stale - self._stale]
         self._stale = stale

@@ -113,9 +113,9 @@ class Transport:
                 self._tasks[action.serial] = self._loop.create_task(self._ask(action))
             case Send(serial, text):
                 if (socket := self._sockets.get(serial)) is not None:
-                    task = self._loop.create_task(_send(socket, text))
-                    self._sending.add(task)
-                    task.add_done_callback(self._sending.discard)
+                    sending = self._loop.create_task(_send(socket, text))
+                    self._sending.add(sending)
+                    sending.add_done_callback(self._sending.discard)
             case HangUp(serial):
                 if (task := self._tasks.pop(serial, None)) is not None:
                     task.cancel()

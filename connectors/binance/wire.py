@@ -5,8 +5,10 @@ malformed numbers are errors. Source: Binance USD-M "Websocket Market Streams", 
 REST order book for snapshots.
 """
 
+import re
 from collections.abc import Callable
 from functools import lru_cache
+from itertools import chain
 from typing import Annotated
 
 import msgspec
@@ -28,7 +30,7 @@ from flows.domain.event import (
 )
 from flows.domain.frame import RawFrame
 from flows.domain.market import Market, market_of
-from flows.domain.units import decimals_of, scaled
+from flows.domain.units import MAX_DIGITS, decimals_of, scaled
 
 _KNOWN_UNUSED = frozenset(
     {
@@ -202,7 +204,7 @@ def _parse_snapshot(frame: RawFrame, symbol: str) -> DepthSnapshot:
 
 def _parse_book_ticker(frame: RawFrame, symbol: str) -> BookTicker:
     wire = _book_ticker.decode(frame.payload)
-    check_numbers(wire.b, wire.B, wire.a, wire.A)
+    _check_numbers(wire.b, wire.B, wire.a, wire.A)
     return BookTicker(
         _agreed(symbol, wire.s),
         frame.received_ns,
@@ -232,7 +234,7 @@ def _market_trade(
     *,
     is_aggregate: bool,
 ) -> MarketTrade:
-    check_numbers(wire.p, wire.q)
+    _check_numbers(wire.p, wire.q)
     return MarketTrade(
         _agreed(symbol, wire.s),
         frame.received_ns,
@@ -300,17 +302,26 @@ def _agreed(stream_symbol: str, payload_symbol: str) -> str:
     raise ValueError(msg)
 
 
-_PLAIN_LIMIT = 65_536
-_plain: set[str] = set()
-"""Numbers that have been checked: an exchange repeats them."""
+_NUMBER = r"[0-9]++(?:\.[0-9]++)?+"
+_NUMBERS = {
+    count: re.compile(" ".join([_NUMBER] * count)).fullmatch for count in (2, 4)
+}
+"""What `scaled` accepts, so many times: one match costs less than a call a number."""
+_ANY_NUMBERS = re.compile(rf"(?:{_NUMBER}(?: {_NUMBER})*+)?+").fullmatch
 
 
-def check_numbers(*texts: str) -> None:
-    """Raise ValueError where one of `texts` is no plain unsigned decimal."""
-    if _plain.issuperset(texts):
+def check_levels(levels: Levels) -> None:
+    """Raise ValueError where a number of `levels` is no plain unsigned decimal."""
+    texts = tuple(chain.from_iterable(levels))
+    if len(joined := " ".join(texts)) > MAX_DIGITS or not _ANY_NUMBERS(joined):
+        for text in texts:
+            scaled(text, decimals_of(text))
+
+
+def _check_numbers(*texts: str) -> None:
+    """Raise ValueError where one of two or four `texts` is no plain unsigned decimal."""
+    joined = " ".join(texts)
+    if len(joined) <= MAX_DIGITS and _NUMBERS[len(texts)](joined):
         return
     for text in texts:
         scaled(text, decimals_of(text))
-    if len(_plain) >= _PLAIN_LIMIT:
-        _plain.clear()
-    _plain.update(texts)

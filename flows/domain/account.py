@@ -162,24 +162,22 @@ class Account:
         if not self._watch.on_view(view):
             return
         positions = self.ledger.positions
-        if view.symbol in positions:
-            positions[view.symbol].is_exit_expired = False
-        outcomes = self._execution.venue.meet(view)
-        for outcome in outcomes:
-            self._guard(self._execution.book, outcome)
         position = positions.get(view.symbol)
         if position is not None:
-            self.ledger.take_mark(position, view)
+            position.is_exit_expired = False
+        outcomes = self._execution.venue.meet(view)
+        if outcomes:
+            for outcome in outcomes:
+                self._guard(self._execution.book, outcome)
+            position = positions.get(view.symbol)
+        if position is not None:
+            exit_price = self.ledger.take_mark(position, view)
             self._check_equity(view.received_ns)
-            self._consider_exit(position, view)
+            due = position.due_exit(exit_price, view.received_ns, self._rules.exit)
+            if due is not None:
+                self._execution.leave(position, due)
         elif outcomes:
             self._check_equity(view.received_ns)
-
-    def _consider_exit(self, position: Position, view: BookView) -> None:
-        price = position.exit_price(view)
-        due = position.due_exit(price, view.received_ns, self._rules.exit)
-        if due is not None:
-            self._execution.leave(position, due)
 
     def _on_signal(self, signal: Signal) -> None:
         self._transcript.add(signal)
@@ -233,15 +231,15 @@ class Account:
         for position in list(self.ledger.positions.values()):
             self._guard(lambda held: execution.leave(held, purpose), position)
 
-    def _check_equity(self, now_ns: int) -> EquityMarked:
+    def _check_equity(self, now_ns: int) -> None:
         """Revalue, and trip the kill switch where a loss limit is reached."""
-        marked = self.ledger.revalue(now_ns)
-        self._controls.judge(marked)
-        return marked
+        self.ledger.revalue(now_ns)
+        self._controls.judge_equity()
 
     def _mark_equity(self, now_ns: int) -> None:
         """Revalue, and journal the account's worth where it has changed."""
-        marked = self._check_equity(now_ns)
+        self._check_equity(now_ns)
+        marked = self.ledger.marked(now_ns)
         told = self._equity_told
         if told is None or told != msgspec.structs.replace(
             marked, received_ns=told.received_ns

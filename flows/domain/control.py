@@ -2,7 +2,7 @@
 
 from typing import assert_never
 
-from flows.domain.equity import EquityCurve, EquityMarked
+from flows.domain.equity import EquityCurve
 from flows.domain.event import Command, Verb
 from flows.domain.kill import KillReason, KillReset, KillSwitch, Standing
 from flows.domain.order import Purpose
@@ -45,14 +45,14 @@ class Controls:
         if tripped is not None:
             self._transcript.add(tripped)
 
-    def judge(self, marked: EquityMarked) -> None:
+    def judge_equity(self) -> None:
         """Trip the kill switch where equity stands at a loss limit."""
-        limits = self._limits
-        if limits.is_day_lost(marked.day_pnl):
-            detail = f"day P&L {marked.day_pnl} at limit -{limits.max_daily_loss}"
+        limits, curve = self._limits, self._curve
+        if limits.is_day_lost(curve.day_pnl):
+            detail = f"day P&L {curve.day_pnl} at limit -{limits.max_daily_loss}"
             self.trip(KillReason.DAILY_LOSS, detail)
-        elif limits.is_drawn_down(marked.drawdown):
-            detail = f"drawdown {marked.drawdown} at limit {limits.max_drawdown}"
+        elif limits.is_drawn_down(curve.drawdown):
+            detail = f"drawdown {curve.drawdown} at limit {limits.max_drawdown}"
             self.trip(KillReason.DRAWDOWN, detail)
 
     def obey(self, command: Command, *, is_flat: bool, is_reconciled: bool) -> None:

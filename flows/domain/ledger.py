@@ -20,7 +20,10 @@ class Ledger:
         """Time of each symbol's last closing fill."""
         self._cash = Decimal(0)
         self._fees = Decimal(0)
+        self._gross = Decimal(0)
         self._marks: dict[str, tuple[Decimal, int]] = {}
+        self._is_valued = False
+        """Whether nothing has changed the worth since it was last worked out."""
 
     def apply(
         self, fill: Fill, purpose: Purpose
@@ -30,6 +33,7 @@ class Ledger:
         Raises OrderError, and books nothing, where an exit would pass beyond flat.
         """
         symbol, now_ns = fill.symbol, fill.received_ns
+        self._is_valued = False
         position = self.positions.get(symbol) or self._open(fill, purpose)
         position.apply(fill)
         notional = fill.price * fill.quantity
@@ -51,11 +55,17 @@ class Ledger:
         self._marks[fill.symbol] = fill.price, fill.received_ns
         return position
 
-    def take_mark(self, position: Position, view: BookView) -> None:
-        """Remember what the position could be sold or bought back for."""
+    def take_mark(self, position: Position, view: BookView) -> Decimal | None:
+        """Remember what the position could be sold or bought back for.
+
+        None, and nothing new to remember, where that side of the view is empty.
+        """
         price = position.exit_price(view)
         if price is not None:
+            if price.compare_total(self.mark(position.symbol)):
+                self._is_valued = False
             self._marks[position.symbol] = price, view.received_ns
+        return price
 
     def mark(self, symbol: str) -> Decimal:
         """The exit-side price last seen of a held symbol, else its first fill's."""
@@ -72,19 +82,27 @@ class Ledger:
             for symbol, position in self.positions.items()
         }
 
-    def revalue(self, received_ns: int) -> EquityMarked:
+    def revalue(self, received_ns: int) -> None:
         """Take the present worth into the equity curve."""
-        open_value = sum(
-            (p.open_value(self.mark(s)) for s, p in self.positions.items()), Decimal(0)
-        )
         curve = self.curve
-        gross = self._cash + open_value
-        curve.mark(curve.capital + gross - self._fees, received_ns)
+        if self._is_valued:  # most views leave the best prices where they were
+            curve.roll_day(received_ns)
+            return
+        open_value = Decimal(0)
+        for symbol, position in self.positions.items():
+            open_value += position.open_value(self.mark(symbol))
+        self._gross = self._cash + open_value
+        curve.mark(curve.capital + self._gross - self._fees, received_ns)
+        self._is_valued = True
+
+    def marked(self, received_ns: int) -> EquityMarked:
+        """The worth last taken into the equity curve, as a fact."""
+        curve = self.curve
         return EquityMarked(
             received_ns=received_ns,
             symbol="",
             equity=curve.equity,
-            gross=gross,
+            gross=self._gross,
             fees=self._fees,
             day_pnl=curve.day_pnl,
             drawdown=curve.drawdown,

@@ -3,7 +3,7 @@
 from collections import deque
 
 from flows.domain.event import BookTicker
-from flows.domain.units import decimals_of, scaled
+from flows.domain.units import Counter, MoreDecimals, scaled
 from flows.domain.view import BookView, TickLevel
 
 _PENDING_LIMIT = 4_096
@@ -20,6 +20,8 @@ class TickerCheck:
     def __init__(self) -> None:
         self._views: deque[BookView] = deque(maxlen=_PENDING_LIMIT)
         self._tickers: deque[BookTicker] = deque(maxlen=_PENDING_LIMIT)
+        self._ticks = Counter(0)
+        self._lots = Counter(0)
         self.checked = 0
         self.equal = 0
 
@@ -51,27 +53,31 @@ class TickerCheck:
                 tickers.popleft()
             if tickers[0].update_id <= view.update_id:
                 self.checked += 1
-                self.equal += _agrees(view, tickers[0])
+                self.equal += self._agrees(view, tickers[0])
+
+    def _agrees(self, view: BookView, ticker: BookTicker) -> bool:
+        if self._ticks.decimals != view.price_decimals:
+            self._ticks = Counter(view.price_decimals)
+        if self._lots.decimals != view.quantity_decimals:
+            self._lots = Counter(view.quantity_decimals)
+        return self._is_top(
+            view.bids, ticker.bid_price, ticker.bid_quantity
+        ) and self._is_top(view.asks, ticker.ask_price, ticker.ask_quantity)
+
+    def _is_top(
+        self, levels: tuple[TickLevel, ...], price: str, quantity: str
+    ) -> bool:
+        if not levels:  # an empty side is announced with quantity 0
+            return _is_same(0, self._lots, quantity)
+        ticks, lots = levels[0]
+        return _is_same(ticks, self._ticks, price) and _is_same(
+            lots, self._lots, quantity
+        )
 
 
-def _agrees(view: BookView, ticker: BookTicker) -> bool:
-    return _is_top(view, view.bids, ticker.bid_price, ticker.bid_quantity) and _is_top(
-        view, view.asks, ticker.ask_price, ticker.ask_quantity
-    )
-
-
-def _is_top(
-    view: BookView, levels: tuple[TickLevel, ...], price: str, quantity: str
-) -> bool:
-    if not levels:
-        return _is_same(0, 0, quantity)  # an empty side is announced with quantity 0
-    ticks, lots = levels[0]
-    return _is_same(ticks, view.price_decimals, price) and _is_same(
-        lots, view.quantity_decimals, quantity
-    )
-
-
-def _is_same(count: int, decimals: int, text: str) -> bool:
-    finest = max(decimals, decimals_of(text))
-    shift: int = 10 ** (finest - decimals)
-    return count * shift == scaled(text, finest)
+def _is_same(count: int, counter: Counter, text: str) -> bool:
+    try:
+        return count == counter[text]
+    except MoreDecimals as more:  # which may all be zeros
+        shift: int = 10 ** (more.decimals - counter.decimals)
+        return count * shift == scaled(text, more.decimals)

@@ -5,7 +5,6 @@ from decimal import Decimal
 
 import pytest
 
-from flows.domain.equity import EquityMarked
 from flows.domain.event import Verb
 from flows.domain.kill import KillReason, KillTripped
 from flows.domain.order import Fill, Order, OrderReport, Purpose
@@ -171,7 +170,7 @@ def test_apply_equity_that_cannot_be_computed_kills_and_still_closes(
 ) -> None:
     scene, _ = _troubled()
 
-    def broken(received_ns: int) -> EquityMarked:
+    def broken(received_ns: int) -> None:
         raise ArithmeticError(received_ns)
 
     monkeypatch.setattr(scene.account.ledger, "revalue", broken)

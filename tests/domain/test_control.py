@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from flows.domain.control import Controls
-from flows.domain.equity import EquityCurve, EquityMarked
+from flows.domain.equity import EquityCurve
 from flows.domain.event import Command, Verb
 from flows.domain.kill import KillReason
 from flows.domain.order import Purpose
@@ -36,18 +36,6 @@ class Desk:
         command = Command(received_ns, verb, "because", "ann", rebase_peak=rebase_peak)
         self.controls.obey(command, is_flat=is_flat, is_reconciled=True)
         return [entry.fact for entry in self.transcript.take()]
-
-    def marked(self) -> EquityMarked:
-        """The curve as a fact."""
-        return EquityMarked(
-            received_ns=START_NS,
-            symbol="",
-            equity=self.curve.equity,
-            gross=self.curve.equity - self.curve.capital,
-            fees=Decimal(0),
-            day_pnl=self.curve.day_pnl,
-            drawdown=self.curve.drawdown,
-        )
 
     def standing(self) -> tuple[bool, bool, Purpose | None]:
         """Paused, killed, closing."""
@@ -161,6 +149,6 @@ def test_judge_equity_at_a_limit_trips_for_that_limit(
     desk = Desk()
     desk.curve.mark(Decimal(peak), START_NS)
     desk.curve.mark(Decimal(equity), START_NS)
-    desk.controls.judge(desk.marked())
+    desk.controls.judge_equity()
     tripped = desk.controls.kill_switch.tripped
     assert (tripped.reason if tripped else None) is reason

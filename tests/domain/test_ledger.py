@@ -13,7 +13,7 @@ from flows.domain.ledger import Ledger
 from flows.domain.order import Fill, Purpose
 from flows.domain.position import Direction
 from flows.domain.signal import Side
-from flows.domain.units import EXACT, NS_PER_S
+from flows.domain.units import EXACT, NS_PER_DAY, NS_PER_S
 from tests.domain.scene import START_NS, entry_order, fill_of, repeatable, view_of
 
 BUY, SELL = Side.BUY, Side.SELL
@@ -30,6 +30,11 @@ def _ledger(*fills: Fill) -> Ledger:
     for fill in fills:
         ledger.apply(fill, Purpose.ENTRY)
     return ledger
+
+
+def _equity(ledger: Ledger, received_ns: int) -> Decimal:
+    ledger.revalue(received_ns)
+    return ledger.marked(received_ns).equity
 
 
 def test_apply_first_fill_opens_a_position_marked_at_its_price() -> None:
@@ -53,7 +58,7 @@ def test_apply_closing_fill_ends_the_trip_and_starts_the_cooldown() -> None:
     assert (closed.net, closed.exit_purpose) == (Decimal("3.802"), Purpose.TARGET)
     assert ledger.positions == {}
     assert ledger.closed_ns == {"AAAUSDT": START_NS + 7}
-    assert ledger.revalue(START_NS + 8).equity == Decimal("10003.802")
+    assert _equity(ledger, START_NS + 8) == Decimal("10003.802")
 
 
 def test_apply_exit_while_flat_raises_and_books_nothing() -> None:
@@ -61,7 +66,7 @@ def test_apply_exit_while_flat_raises_and_books_nothing() -> None:
     with pytest.raises(OrderError, match="Expected a position to leave, was flat"):
         ledger.apply(_fill(SELL, "100", "1", "1"), Purpose.STOP)
     assert ledger.positions == {}
-    assert ledger.revalue(START_NS).equity == Decimal(10_000)
+    assert _equity(ledger, START_NS) == Decimal(10_000)
 
 
 def test_apply_exit_beyond_flat_raises_and_books_nothing() -> None:
@@ -69,7 +74,7 @@ def test_apply_exit_beyond_flat_raises_and_books_nothing() -> None:
     with pytest.raises(OrderError, match="Expected at most 1 to close, was 2"):
         ledger.apply(_fill(SELL, "200", "2", "1"), Purpose.STOP)
     assert ledger.positions["AAAUSDT"].quantity == Decimal(1)
-    assert ledger.revalue(START_NS).equity == Decimal(10_000)
+    assert _equity(ledger, START_NS) == Decimal(10_000)
 
 
 def test_take_mark_of_a_view_values_at_the_exit_side() -> None:
@@ -80,7 +85,7 @@ def test_take_mark_of_a_view_values_at_the_exit_side() -> None:
     assert ledger.mark("AAAUSDT") == Decimal(99)
     assert ledger.mark("BBBUSDT") == Decimal(103)
     assert ledger.exposures() == {"AAAUSDT": Decimal(99), "BBBUSDT": Decimal(103)}
-    assert ledger.revalue(START_NS + 1).equity == Decimal(9_996)
+    assert _equity(ledger, START_NS + 1) == Decimal(9_996)
 
 
 def test_take_mark_of_an_empty_side_keeps_price_and_age() -> None:
@@ -104,10 +109,29 @@ def test_revalue_open_position_tells_gross_fees_and_net_apart() -> None:
     ledger = _ledger(_fill(BUY, "100", "2", "0.1"))
     view = view_of("AAAUSDT", START_NS, [("110.00", "1")], [("111.00", "1")])
     ledger.take_mark(ledger.positions["AAAUSDT"], view)
-    marked = ledger.revalue(START_NS)
+    ledger.revalue(START_NS)
+    marked = ledger.marked(START_NS)
     assert (marked.gross, marked.fees) == (Decimal(20), Decimal("0.1"))
     assert marked.equity == Decimal("10019.9")
     assert (marked.day_pnl, marked.drawdown) == (Decimal("19.9"), Decimal(0))
+
+
+def test_revalue_same_price_written_otherwise_is_written_as_the_last() -> None:
+    ledger = _ledger(_fill(BUY, "100", "1"))
+    view = view_of("AAAUSDT", START_NS, [("110.00", "1")], [("111.00", "1")])
+    coarse = msgspec.structs.replace(view, bids=((1_100, 1),), price_decimals=1)
+    for seen, gross in ((coarse, "10.0"), (coarse, "10.0"), (view, "10.00")):
+        ledger.take_mark(ledger.positions["AAAUSDT"], seen)
+        ledger.revalue(START_NS)
+        assert str(ledger.marked(START_NS).gross) == gross
+
+
+def test_revalue_nothing_changed_still_begins_the_next_day() -> None:
+    ledger = _ledger(_fill(BUY, "100", "1", "3"))
+    ledger.revalue(START_NS)
+    assert ledger.marked(START_NS).day_pnl == Decimal(-3)
+    ledger.revalue(START_NS + NS_PER_DAY)
+    assert ledger.marked(START_NS).day_pnl == Decimal(0)
 
 
 trades = st.tuples(
@@ -136,6 +160,6 @@ def test_apply_any_fills_conserve_cash_and_quantity(
             held += sign * quantity
             cash -= sign * price * quantity + fee
         open_value = held * ledger.mark("AAAUSDT") if held else Decimal(0)
-        assert ledger.revalue(START_NS).equity == cash + open_value
+        assert _equity(ledger, START_NS) == cash + open_value
         position = ledger.positions.get("AAAUSDT")
         assert (position.quantity if position else Decimal(0)) == abs(held)

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from connectors.binance.exchange_info import read_exchange_info
 from connectors.exchange.listing import Listed
 from connectors.exchange.request_weight import (
     FIRST_BAN_S,
@@ -17,7 +18,6 @@ from connectors.exchange.request_weight import (
 from connectors.exchange.rest_market import DEPTH_WEIGHTS, ENDPOINTS
 from connectors.exchange.tape import TapeEvent
 from connectors.exchange.venue import Venue
-from connectors.binance.exchange_info import read_exchange_info
 from flows.domain.event import MarketTrade
 from flows.domain.instrument import PACKAGED
 from flows.domain.units import NS_PER_S
