@@ -27,10 +27,9 @@ from flows.domain.fault import Fault
 from flows.domain.frame import RawFrame
 from flows.domain.instrument import Instruments
 from flows.domain.run import RunStarted
-from flows.replay import build_engine
 from flows.run import run
 from flows.settings import Settings
-from flows.trading import build_trading_flow
+from flows.trading import build_engine, build_trading_flow
 
 SEGMENTS = 16
 DEPTH = 5

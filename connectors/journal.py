@@ -28,6 +28,7 @@ _SELECT = """
 SELECT run_id, sequence, received_ns, kind, symbol, body FROM events
 WHERE run_id = ? AND sequence BETWEEN ? AND ? ORDER BY sequence
 """
+_BEFORE = "SELECT max(run_id) FROM events WHERE ? IS NULL OR run_id < ?"
 _LAST = "SELECT max(sequence) FROM events WHERE run_id = ?"
 
 _encode = msgspec.json.Encoder().encode
@@ -165,6 +166,17 @@ class JournalReader:
         with self._connection.errors():
             rows = self._connection.sql.execute("SELECT DISTINCT run_id FROM events")
             return sorted(run_id for (run_id,) in rows)
+
+    def runs_back(self) -> Iterator[str]:
+        """Run ids from the last one back; those of live runs sort by time."""
+        run_id: str | None = None
+        while True:
+            with self._connection.errors():
+                row = self._connection.sql.execute(_BEFORE, (run_id, run_id)).fetchone()
+            run_id = row[0]
+            if run_id is None:
+                return
+            yield run_id
 
     def has_schema(self) -> bool:
         """Whether the writer got as far as its first table."""

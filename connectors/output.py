@@ -1,4 +1,4 @@
-"""The output directory of a run: claimed once, resumable, never half-written."""
+"""Directories of runs: claimed once, resumable, never half-written."""
 
 import csv
 import fcntl
@@ -14,6 +14,7 @@ from flows.domain.errors import ConfigurationError, StoreError, TradingError
 REPORT = "report.json"
 JOURNAL = "journal.sqlite"
 CLICKHOUSE = "clickhouse"
+RECORDING = "recording"
 _LOCK = ".lock"
 _PARTIAL = ".partial"
 _TABLES = ("views.csv", "signals.csv", "orders.csv", "fills.csv", "trades.csv")
@@ -106,6 +107,24 @@ class OutputDirectory:
     def release(self) -> None:
         """Let another process use the directory."""
         (self.path / _LOCK).unlink(missing_ok=True)
+        self._lock.close()
+
+
+class DataDirectory:
+    """Where a live engine keeps its journal and recording; one engine at a time.
+
+    Raises ConfigurationError where it cannot be used or another engine uses it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._lock_path = path / _LOCK
+        self._lock = _locked(path)
+        self.journal = path / JOURNAL
+        self.recording = path / RECORDING
+
+    def release(self) -> None:
+        """Let another engine use the directory."""
+        self._lock_path.unlink(missing_ok=True)
         self._lock.close()
 
 

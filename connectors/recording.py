@@ -18,6 +18,7 @@ from typing import IO, Annotated, Self
 import msgspec
 import zstandard
 
+from connectors.certificate import read_certificate
 from flows.domain.errors import RecordingError
 from flows.domain.frame import RawFrame
 from flows.domain.units import NS_PER_S
@@ -57,7 +58,21 @@ class RecordingReader:
         self._line = 0
 
     def frames(self) -> Iterator[RawFrame]:
-        """Every frame of the recording."""
+        """Every frame of the recording.
+
+        Of one whose certificate says that it is incomplete, the readable part.
+        """
+        certificate = read_certificate(self._path)
+        if certificate is None or certificate.complete:
+            return self._whole()
+        return self.readable_frames()
+
+    def readable_frames(self) -> Iterator[RawFrame]:
+        """The frames before the first damage, which is taken for the end."""
+        with suppress(RecordingError):
+            yield from self._whole()
+
+    def _whole(self) -> Iterator[RawFrame]:
         self._line = 0
         try:
             with self._path.open("rb") as file:

@@ -18,6 +18,18 @@ EVENTS = {
     "replay_traded": "The trading flow has ended: seconds it took.",
     "replay_archived": "Journal and views are in ClickHouse: blocks sent by this run.",
     "replay_finished": "The report is written: run id.",
+    "trade_started": "A live engine begins: run id, symbols.",
+    "trade_ended": "A live engine has stopped, everything is flushed: why.",
+    "record_started": "A live recording begins: symbols.",
+    "record_ended": "A live recording has ended: why.",
+    "stream_closed": "A connection ended or did not open: route, reason.",
+    "stream_replaced": "A second connection took over: route.",
+    "stream_refused": "The exchange refused a control message: route, reason.",
+    "streams_silent": "Streams are subscribed to anew: route, streams.",
+    "snapshot_failed": "A REST order book did not come: symbol, reason.",
+    "instruments_changed": "Filters or status differ from before: symbols.",
+    "reply_unusable": "A REST reply could not be used: path, reason.",
+    "requests_paused": "The exchange asked for a pause of requests: until when.",
 }
 """Every event name with its meaning; another name is a bug."""
 

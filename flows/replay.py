@@ -10,8 +10,8 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from connectors.binance.wire import decode
 from connectors.binance.exchange_info import read_exchange_info
+from connectors.binance.wire import decode
 from connectors.journal import Journal, JournalReader, JournalSink, held_runs
 from connectors.output import REPORT, OutputDirectory
 from connectors.recording import merged_frames
@@ -19,19 +19,14 @@ from connectors.replay import ReplaySource
 from connectors.views_csv import ViewsCsvSink
 from flows import child
 from flows.archive import Archived, archive_replay
-from flows.domain.account import Account
-from flows.domain.books import Books
 from flows.domain.errors import MarketDataError, RecordingError
 from flows.domain.fault import Fault
 from flows.domain.instrument import Instrument, Instruments
-from flows.domain.paper import PaperVenue
-from flows.domain.risk import RiskGate
 from flows.domain.run import JournalEntry, Journalled, RunStarted
-from flows.domain.signal import ZoneTracker
 from flows.report import CSV_FILES, Json, Tally, build_report
 from flows.run import run
 from flows.settings import Settings
-from flows.trading import Engine, build_trading_flow
+from flows.trading import Engine, build_engine, build_trading_flow
 
 _log = structlog.get_logger()
 
@@ -70,26 +65,6 @@ def replay(job: ReplayJob, on_progress: Progress = lambda _stage, _more: None) -
         raise
     finally:
         output.release()
-
-
-def build_engine(
-    settings: Settings, started: RunStarted, instruments: Instruments
-) -> Engine:
-    """The state of a run on the paper venue."""
-    return Engine(
-        books=Books(
-            depth=settings.imbalance_depth, stale_after_ms=settings.stale_after_ms
-        ),
-        rule=settings.zone_rule,
-        tracker=ZoneTracker(),
-        account=Account(
-            started,
-            settings.trading_rules,
-            RiskGate(settings.risk_limits),
-            PaperVenue(settings.paper_rules),
-            instruments,
-        ),
-    )
 
 
 def _started(job: ReplayJob) -> RunStarted:

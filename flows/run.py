@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from bytewax.dataflow import Dataflow
@@ -14,27 +14,31 @@ from flows.domain.fault import Fault
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-def run(flow: Dataflow, fault: Fault) -> None:
+def run(
+    flow: Dataflow, fault: Fault, on_signal: Callable[[int], None] | None = None
+) -> None:
     """Run `flow` on one worker. Raises the TradingError that ended it, if one did.
 
-    SIGINT and SIGTERM end it as `Interrupted`, after the batch at hand.
+    SIGINT and SIGTERM go to `on_signal`; without one they end the flow as
+    `Interrupted`, after the batch at hand.
     """
-    with _interrupts(fault):
+    handler = on_signal or (lambda number: fault.report(Interrupted(number)))
+    with _signals(handler):
         run_main(flow)  # type: ignore[no-untyped-call]  # Rust, untyped
     if fault.error is not None:
         raise fault.error
 
 
 @contextmanager
-def _interrupts(fault: Fault) -> Iterator[None]:
-    """Signals as faults: an exception inside a step would end as a panic."""
+def _signals(handle: Callable[[int], None]) -> Iterator[None]:
+    """Hand signals over: an exception inside a step would end as a panic."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     before = {number: signal.getsignal(number) for number in _SIGNALS}
     for number, handler in before.items():
         if handler is not signal.SIG_IGN:
-            signal.signal(number, lambda n, _frame: fault.report(Interrupted(n)))
+            signal.signal(number, lambda n, _frame: handle(n))
     try:
         yield
     finally:

@@ -21,12 +21,16 @@ from flows.domain.event import Event
 from flows.domain.fault import Fault
 from flows.domain.frame import RawFrame
 from flows.domain.imbalance import ImbalanceRule
-from flows.domain.run import JournalEntry
+from flows.domain.instrument import Instruments
+from flows.domain.paper import PaperVenue
+from flows.domain.risk import RiskGate
+from flows.domain.run import JournalEntry, RunStarted
 from flows.domain.signal import ZoneTracker
 from flows.operators.account import account
 from flows.operators.books import books
 from flows.operators.imbalance import imbalance
 from flows.operators.signals import signals
+from flows.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,26 @@ class Engine:
     rule: ImbalanceRule
     tracker: ZoneTracker
     account: Account
+
+
+def build_engine(
+    settings: Settings, started: RunStarted, instruments: Instruments
+) -> Engine:
+    """The state of a run on the paper venue."""
+    return Engine(
+        books=Books(
+            depth=settings.imbalance_depth, stale_after_ms=settings.stale_after_ms
+        ),
+        rule=settings.zone_rule,
+        tracker=ZoneTracker(),
+        account=Account(
+            started,
+            settings.trading_rules,
+            RiskGate(settings.risk_limits),
+            PaperVenue(settings.paper_rules),
+            instruments,
+        ),
+    )
 
 
 def build_trading_flow(

@@ -40,7 +40,7 @@ class SilenceWatch:
             self._asked[name] = now_ns
 
     def is_silent(self, name: str, now_ns: int) -> bool:
-        """Whether nothing was heard of a stream for the time that makes a book stale."""
+        """Whether a stream was not heard for the time that makes a book stale."""
         return now_ns - self.heard.get(name, 0) > self._stale_after_ns
 
     def newly_stale(self, now_ns: int) -> list[str]:

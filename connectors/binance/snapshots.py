@@ -62,12 +62,15 @@ class SnapshotDesk:
         self._audit_ns = 0
 
     def begin_segment(self) -> None:
-        """Fetch every symbol once, so that the recording's new segment replays alone."""
+        """Fetch every symbol once, so that a recording's new segment replays alone."""
         self._segment_due = dict.fromkeys(self._symbols)
 
     def on_time(self, now_ns: int, is_heard: Callable[[str], bool]) -> None:
-        """Ask for what is most urgent. Nothing is asked for a symbol not `is_heard`:
-        a snapshot helps only together with the stream that follows it."""
+        """Ask for what is most urgent.
+
+        Nothing is asked for a symbol that is not `is_heard`: a snapshot helps only
+        together with the stream that follows it.
+        """
         if self._budget.is_paused(now_ns):
             return
         for symbol in self._by_urgency(now_ns):
@@ -151,7 +154,7 @@ class SnapshotDesk:
                 yield symbol
 
     def _next_audit(self, known: Mapping[str, SymbolBook], now_ns: int) -> str | None:
-        """The symbol whose book has gone longest without a snapshot, held ones first."""
+        """The symbol that has gone longest without a snapshot, held ones first."""
         if now_ns - self._audit_ns < _AUDIT_EVERY_NS:
             return None
         fetched = partial(dict.get, self._fetched)

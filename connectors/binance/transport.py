@@ -13,10 +13,12 @@ import aiohttp
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
-from connectors.binance.feed import MarketFeed
+from connectors.binance.exchange_info import parse_exchange_info
+from connectors.binance.feed import INFO_PATH, MarketFeed
 from connectors.binance.outbox import Action, Connect, Get, HangUp, Send
-from flows.domain.errors import ConfigurationError
+from flows.domain.errors import ConfigurationError, MarketDataError
 from flows.domain.frame import RawFrame
+from flows.domain.instrument import Instrument
 
 LONGEST_WAIT_S = 0.005
 """How long `poll` waits for a message; what bounds the latency of everything else."""
@@ -27,6 +29,7 @@ _CLOSE_TIMEOUT_S = 0.5
 _KEEPALIVE_S = 20.0
 _LARGEST_MESSAGE = 16 * 1_024 * 1_024
 _QUEUED_MESSAGES = 1_024
+_OK = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,3 +198,30 @@ class Transport:
 async def _send(socket: ClientConnection, text: str) -> None:
     with suppress(WebSocketException, OSError):  # its reader tells the feed
         await socket.send(text)
+
+
+async def fetch_instruments(endpoints: Endpoints) -> dict[str, Instrument]:
+    """The filters of everything the exchange lists, before a feed exists.
+
+    Raises MarketDataError that names the address where there is no usable answer.
+    """
+    url = f"{endpoints.rest}{INFO_PATH}"
+    timeout = aiohttp.ClientTimeout(total=_REQUEST_TIMEOUT_S)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout, trust_env=False) as session,
+            session.get(url, allow_redirects=False) as reply,
+        ):
+            body = await reply.read()
+    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        msg = f"{url}: cannot be reached: {str(error) or type(error).__name__}"
+        raise MarketDataError(msg) from error
+    if reply.status != _OK:
+        told = body[:200].decode(errors="replace")
+        msg = f"{url}: answered HTTP {reply.status}: {told}"
+        raise MarketDataError(msg)
+    try:
+        return parse_exchange_info(body)
+    except ValueError as error:
+        msg = f"{url}: {error}"
+        raise MarketDataError(msg) from error

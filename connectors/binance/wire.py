@@ -15,6 +15,7 @@ import msgspec
 
 from flows.domain.errors import MalformedFrame
 from flows.domain.event import (
+    AccountOpening,
     BookTicker,
     ClockTick,
     Command,
@@ -22,6 +23,7 @@ from flows.domain.event import (
     DepthDelta,
     DepthSnapshot,
     Event,
+    InstrumentsTold,
     Levels,
     MarketTrade,
     OtherFrame,
@@ -29,7 +31,9 @@ from flows.domain.event import (
     Verb,
 )
 from flows.domain.frame import RawFrame
+from flows.domain.instrument import Instrument
 from flows.domain.market import Market, market_of
+from flows.domain.opening import Opening
 from flows.domain.units import MAX_DIGITS, decimals_of, scaled
 
 _KNOWN_UNUSED = frozenset(
@@ -138,6 +142,8 @@ _aggregate_trade = msgspec.json.Decoder(_AggregateTrade)
 _clock = msgspec.json.Decoder(_Clock)
 _command = msgspec.json.Decoder(_Command)
 _alarm = msgspec.json.Decoder(_Alarm)
+_instruments = msgspec.json.Decoder(dict[str, Instrument])
+_opening = msgspec.json.Decoder(Opening)
 _venue_status = msgspec.json.Decoder(_VenueStatus)
 
 
@@ -263,6 +269,19 @@ def _parse_alarm(frame: RawFrame, _symbol: str) -> DepthAlarm:
     return DepthAlarm(frame.received_ns, wire.symbols, wire.must_bridge)
 
 
+def _parse_instruments(frame: RawFrame, _symbol: str) -> InstrumentsTold:
+    instruments = _instruments.decode(frame.payload)
+    for symbol, instrument in instruments.items():
+        if min(instrument.tick_size, instrument.step_size) <= 0:
+            msg = f"expected a positive tick and step of {symbol}, was {instrument}"
+            raise ValueError(msg)
+    return InstrumentsTold(frame.received_ns, instruments)
+
+
+def _parse_account(frame: RawFrame, _symbol: str) -> AccountOpening:
+    return AccountOpening(frame.received_ns, _opening.decode(frame.payload))
+
+
 def _parse_report(frame: RawFrame, _symbol: str) -> VenueStatus:
     wire = _venue_status.decode(frame.payload)
     return VenueStatus(
@@ -279,12 +298,14 @@ def _parse_other(frame: RawFrame, symbol: str) -> OtherFrame:
 
 
 _PARSERS: dict[str, _Parser] = {
+    "account": _parse_account,
     "aggTrade": _parse_aggregate_trade,
     "alarm": _parse_alarm,
     "bookTicker": _parse_book_ticker,
     "clock": _parse_clock,
     "command": _parse_command,
     "depth": _parse_depth,
+    "instruments": _parse_instruments,
     "report": _parse_report,
     "snapshot": _parse_snapshot,
     "trade": _parse_trade,
@@ -319,7 +340,7 @@ def check_levels(levels: Levels) -> None:
 
 
 def _check_numbers(*texts: str) -> None:
-    """Raise ValueError where one of two or four `texts` is no plain unsigned decimal."""
+    """Raise ValueError where one of 2 or 4 `texts` is no plain unsigned decimal."""
     joined = " ".join(texts)
     if len(joined) <= MAX_DIGITS and _NUMBERS[len(texts)](joined):
         return

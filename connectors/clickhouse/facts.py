@@ -11,7 +11,7 @@ from flows.domain.kill import KillReset, KillTripped
 from flows.domain.order import Fill, Order, OrderReport
 from flows.domain.position import PositionChanged, TradeClosed
 from flows.domain.risk import Approved, Refused
-from flows.domain.run import CommandHandled, RunEnded, RunStarted
+from flows.domain.run import AccountOpened, CommandHandled, RunEnded, RunStarted
 from flows.domain.signal import Signal
 from flows.domain.symbol_book import BookStateChanged
 from flows.domain.units import EXACT
@@ -224,6 +224,11 @@ def _(fact: EquityMarked) -> list[TableRow]:
 def _(fact: BookStateChanged) -> list[TableRow]:
     row = (fact.before.value, fact.after.value, fact.update_id)
     return [TableRow("book_states", row)]
+
+
+@fact_rows.register
+def _(_fact: AccountOpened) -> list[TableRow]:
+    return []  # the journal table holds it whole
 
 
 @fact_rows.register

@@ -16,28 +16,41 @@ from typing import TypeVar, assert_never
 
 import msgspec
 
+from flows.domain.books import PassedOn
 from flows.domain.control import Controls
 from flows.domain.entry import EntryRules, plan_entry
 from flows.domain.equity import EquityMarked
-from flows.domain.event import ClockTick, Command, VenueStatus
+from flows.domain.event import (
+    AccountOpening,
+    ClockTick,
+    Command,
+    InstrumentsTold,
+    VenueStatus,
+)
 from flows.domain.execution import Execution
 from flows.domain.imbalance import Imbalance
 from flows.domain.instrument import Instruments
 from flows.domain.kill import KillReason
 from flows.domain.ledger import Ledger
-from flows.domain.order import Order, Purpose
+from flows.domain.order import Order, OrderReport, OrderStatus, Purpose
 from flows.domain.paper import PaperVenue
 from flows.domain.position import ExitRules, Position
 from flows.domain.refusal import EntryCheck
 from flows.domain.risk import Refused, RiskGate
-from flows.domain.run import JournalEntry, RunEnded, RunStarted, Transcript
+from flows.domain.run import (
+    AccountOpened,
+    JournalEntry,
+    RunEnded,
+    RunStarted,
+    Transcript,
+)
 from flows.domain.signal import Signal
 from flows.domain.symbol_book import BookStateChanged
 from flows.domain.units import EXACT, NS_PER_MS
 from flows.domain.view import BookView
 from flows.domain.watch import Watch
 
-AccountEvent = Imbalance | Signal | BookStateChanged | ClockTick | Command | VenueStatus
+AccountEvent = Imbalance | Signal | BookStateChanged | PassedOn
 
 _X = TypeVar("_X")
 
@@ -73,6 +86,7 @@ class Account:
         self.last_error = ""
         """The last exception in here, also where the kill switch was latched before."""
         self._rules = rules
+        self._gate = gate
         self._instruments = instruments
         self._mark_max_age_ns = limits.mark_max_age_ms * NS_PER_MS
         self._equity_told: EquityMarked | None = None
@@ -93,7 +107,8 @@ class Account:
             self._controls,
             self.ledger,
             self._execution.working,
-            limits,
+            limits=limits,
+            instruments=instruments,
             cooldown_ms=rules.cooldown_ms,
         )
 
@@ -154,6 +169,10 @@ class Account:
                 self._on_command(event)
             case VenueStatus():
                 self._watch.on_venue(event)
+            case InstrumentsTold():
+                self._instruments.update(event.instruments)
+            case AccountOpening():
+                self._on_opening(event)
             case _:
                 assert_never(event)
 
@@ -212,6 +231,29 @@ class Account:
         if self._watch.is_synced(symbol):
             return None
         return position.due_exit_unseen(now_ns, self._rules.exit)
+
+    def _on_opening(self, event: AccountOpening) -> None:
+        """Go on where an earlier run ended; replaces everything, once settled."""
+        now_ns, opening = event.received_ns, event.opening
+        self._settle(now_ns)
+        self.ledger.restore(opening, now_ns)
+        self._gate.restore(opening.sent_ns)
+        self._controls.restore(opening)
+        self._transcript.add(
+            AccountOpened(received_ns=now_ns, symbol="", opening=opening)
+        )
+        for lost in opening.lost_orders:
+            self._transcript.add(
+                OrderReport(
+                    received_ns=now_ns,
+                    symbol=lost.symbol,
+                    client_order_id=lost.client_order_id,
+                    status=OrderStatus.UNFILLED,
+                    filled_quantity=lost.filled_quantity,
+                    reason="its run ended before it met a market",
+                )
+            )
+        self._mark_equity(now_ns)
 
     def _on_command(self, command: Command) -> None:
         for position in self.ledger.positions.values():

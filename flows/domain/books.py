@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from flows.domain.event import (
+    AccountOpening,
     BookTicker,
     ClockTick,
     Command,
@@ -11,13 +12,14 @@ from flows.domain.event import (
     DepthDelta,
     DepthSnapshot,
     Event,
+    InstrumentsTold,
     MarketTrade,
     OtherFrame,
     VenueStatus,
 )
 from flows.domain.symbol_book import BookOutput, SymbolBook
 
-PassedOn = ClockTick | Command | VenueStatus
+PassedOn = ClockTick | Command | VenueStatus | InstrumentsTold | AccountOpening
 """Events that concern the account and cross the books unchanged."""
 
 
@@ -45,6 +47,8 @@ class Books:
             ClockTick: self._on_tick,
             Command: lambda command: (command,),
             VenueStatus: lambda status: (status,),
+            InstrumentsTold: lambda told: (told,),
+            AccountOpening: lambda opening: (opening,),
         }
 
     def apply(self, event: Event) -> Sequence[BookOutput | PassedOn]:

@@ -4,7 +4,14 @@ from typing import assert_never
 
 from flows.domain.equity import EquityCurve
 from flows.domain.event import Command, Verb
-from flows.domain.kill import KillReason, KillReset, KillSwitch, Standing
+from flows.domain.kill import (
+    KillReason,
+    KillReset,
+    KillSwitch,
+    Standing,
+    killed_before,
+)
+from flows.domain.opening import Opening
 from flows.domain.order import Purpose
 from flows.domain.risk import RiskLimits
 from flows.domain.run import CommandHandled, Transcript
@@ -26,6 +33,12 @@ class Controls:
         self._transcript = transcript
         self._curve = curve
         self._limits = limits
+
+    def restore(self, opening: Opening) -> None:
+        """Stay stopped where an earlier run was."""
+        self.kill_switch.tripped = killed_before(opening)
+        self.is_paused = opening.is_paused
+        self._is_flattening = False
 
     @property
     def closing(self) -> Purpose | None:

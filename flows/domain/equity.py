@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 from flows.domain.fact import Fact
+from flows.domain.opening import Opening
 from flows.domain.units import NS_PER_DAY
 
 
@@ -53,6 +54,19 @@ class EquityCurve:
         if received_ns >= self._day_end_ns:
             self._day_end_ns = (received_ns // NS_PER_DAY + 1) * NS_PER_DAY
             self.day_start = self.equity
+
+    @property
+    def day_end_ns(self) -> int:
+        """When the present day ends."""
+        return self._day_end_ns
+
+    def restore(self, opening: Opening) -> None:
+        """Go on where an earlier run ended."""
+        self.equity = self.capital + opening.pnl
+        self.peak = self.capital + opening.peak_pnl
+        self.day_start = self.capital + opening.day_start_pnl
+        self.max_drawdown = opening.max_drawdown
+        self._day_end_ns = opening.day_end_ns
 
     def rebase_peak(self) -> None:
         """Measure drawdown from the present equity on."""

@@ -8,7 +8,9 @@ from enum import Enum
 
 import msgspec
 
+from flows.domain.instrument import Instrument
 from flows.domain.market import Market
+from flows.domain.opening import Opening
 
 Levels = list[tuple[str, str]]
 """(price, quantity) as sent by the exchange; quantity 0 removes the level."""
@@ -114,6 +116,20 @@ class Command(msgspec.Struct, frozen=True, gc=False):
     """Reset only: start the drawdown anew from the present equity."""
 
 
+class InstrumentsTold(msgspec.Struct, frozen=True, gc=False):
+    """What the exchange accepts of some symbols from now on (`@instruments`)."""
+
+    received_ns: int
+    instruments: dict[str, Instrument]
+
+
+class AccountOpening(msgspec.Struct, frozen=True, gc=False):
+    """Where the account stands as a run begins (`@account`)."""
+
+    received_ns: int
+    opening: Opening
+
+
 class OtherFrame(msgspec.Struct, frozen=True, gc=False):
     """A frame of a stream that is not used; counted by kind."""
 
@@ -124,4 +140,12 @@ class OtherFrame(msgspec.Struct, frozen=True, gc=False):
 
 
 MarketEvent = DepthDelta | DepthSnapshot | BookTicker | MarketTrade | OtherFrame
-Event = MarketEvent | DepthAlarm | ClockTick | VenueStatus | Command
+Event = (
+    MarketEvent
+    | DepthAlarm
+    | ClockTick
+    | VenueStatus
+    | Command
+    | InstrumentsTold
+    | AccountOpening
+)

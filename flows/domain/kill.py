@@ -6,6 +6,7 @@ import msgspec
 
 from flows.domain.event import Command
 from flows.domain.fact import Fact
+from flows.domain.opening import Opening
 from flows.domain.units import NS_PER_DAY
 
 
@@ -25,6 +26,18 @@ class KillTripped(Fact, frozen=True, kw_only=True):
 
     reason: KillReason
     detail: str
+
+
+def killed_before(opening: Opening) -> KillTripped | None:
+    """The latched kill switch that an account begins with, if it does."""
+    if opening.killed_ns is None:
+        return None
+    return KillTripped(
+        received_ns=opening.killed_ns,
+        symbol="",
+        reason=KillReason(opening.kill_reason),
+        detail=opening.kill_detail,
+    )
 
 
 class KillReset(Fact, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from flows.domain.equity import EquityCurve, EquityMarked
 from flows.domain.errors import OrderError
+from flows.domain.opening import Opening
 from flows.domain.order import Fill, Purpose
 from flows.domain.position import Direction, Position, PositionChanged, TradeClosed
 from flows.domain.signal import Side
@@ -45,6 +46,38 @@ class Ledger:
         del self.positions[symbol], self._marks[symbol]
         self.closed_ns[symbol] = now_ns
         return changed, position.closed(now_ns, purpose)
+
+    def restore(self, opening: Opening, received_ns: int) -> None:
+        """Go on where an earlier run ended; what is held counts as seen now."""
+        self.positions.clear()
+        self._marks.clear()
+        for held in opening.positions:
+            self.positions[held.symbol] = Position.held(held)
+            self._marks[held.symbol] = held.mark, received_ns
+        self.closed_ns.clear()
+        self.closed_ns.update(opening.closed_ns)
+        self._cash, self._fees = opening.cash, opening.fees
+        self._is_valued = False
+        self.curve.restore(opening)
+
+    def opening(self) -> Opening:
+        """Where a later run would begin, as far as the ledger knows."""
+        curve = self.curve
+        capital = curve.capital
+        return Opening(
+            cash=self._cash,
+            fees=self._fees,
+            positions=tuple(
+                position.as_held(self.mark(symbol))
+                for symbol, position in self.positions.items()
+            ),
+            closed_ns=dict(self.closed_ns),
+            pnl=curve.equity - capital,
+            peak_pnl=curve.peak - capital,
+            max_drawdown=curve.max_drawdown,
+            day_start_pnl=curve.day_start - capital,
+            day_end_ns=curve.day_end_ns,
+        )
 
     def _open(self, fill: Fill, purpose: Purpose) -> Position:
         if purpose is not Purpose.ENTRY:

@@ -107,7 +107,7 @@ class PaperVenue:
             received_ns=received_ns,
             symbol=order.symbol,
             client_order_id=order.client_order_id,
-            trade_id=f"paper-{self._fills}",
+            trade_id=f"{order.client_order_id}.{self._fills}",
             side=order.side,
             price=price,
             quantity=quantity,

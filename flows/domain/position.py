@@ -11,6 +11,7 @@ import msgspec
 
 from flows.domain.errors import OrderError
 from flows.domain.fact import Fact
+from flows.domain.opening import HeldPosition
 from flows.domain.order import Fill, Purpose
 from flows.domain.signal import Side
 from flows.domain.units import BPS, NS_PER_S
@@ -81,6 +82,33 @@ class Position:
         """Why it is being left, once that is decided; it then goes on until flat."""
         self.is_exit_expired = False
         """Whether an exit came to nothing at the last view; the next one repeats it."""
+
+    @classmethod
+    def held(cls, held: HeldPosition) -> "Position":
+        """A position that an earlier run left open."""
+        position = cls(held.symbol, held.side, held.opened_ns)
+        position.quantity = held.quantity
+        position.entry_quantity = held.entry_quantity
+        position.entry_notional = held.entry_notional
+        position.exit_notional = held.exit_notional
+        position.fees = held.fees
+        position.closing = held.closing
+        return position
+
+    def as_held(self, mark: Decimal) -> HeldPosition:
+        """The position as a later run will find it."""
+        return HeldPosition(
+            self.symbol,
+            self.side,
+            self.opened_ns,
+            self.quantity,
+            self.entry_quantity,
+            self.entry_notional,
+            self.exit_notional,
+            self.fees,
+            mark,
+            self.closing,
+        )
 
     @property
     def is_long(self) -> bool:

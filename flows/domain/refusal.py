@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from flows.domain.control import Controls
+from flows.domain.instrument import Instruments
 from flows.domain.ledger import Ledger
 from flows.domain.order import WorkingOrder
 from flows.domain.risk import RefusalReason, Refused, RiskLimits
@@ -34,8 +35,9 @@ class EntryCheck:
         controls: Controls,
         ledger: Ledger,
         working: Mapping[str, WorkingOrder],
-        limits: RiskLimits,
         *,
+        limits: RiskLimits,
+        instruments: Instruments,
         cooldown_ms: int,
     ) -> None:
         self._watch = watch
@@ -43,6 +45,7 @@ class EntryCheck:
         self._ledger = ledger
         self._working = working
         self._limits = limits
+        self._instruments = instruments
         self._cooldown_ms = cooldown_ms
 
     def why_not(self, signal: Signal) -> Refused | None:
@@ -72,7 +75,8 @@ class EntryCheck:
         if self._controls.is_paused:
             return _grounds(RefusalReason.PAUSED)
         view = self._watch.views.get(symbol)
-        if view is not None and not view.is_traded:
+        is_other_market = view is not None and not view.is_traded
+        if is_other_market or not self._instruments.is_trading(symbol):
             return _grounds(RefusalReason.NOT_TRADED)
         return None
 

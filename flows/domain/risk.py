@@ -6,7 +6,7 @@ on one and the same free limit. A check that cannot decide refuses.
 """
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from enum import Enum
 
@@ -19,7 +19,8 @@ from flows.domain.position import Position
 from flows.domain.signal import Side
 from flows.domain.units import NS_PER_S
 
-_ORDER_RATE_WINDOW_NS = 60 * NS_PER_S
+ORDER_RATE_WINDOW_NS = 60 * NS_PER_S
+"""The order rate counts the orders of so much time."""
 
 
 class RiskLimits(msgspec.Struct, frozen=True):
@@ -58,7 +59,7 @@ class RefusalReason(Enum):
     KILLED = "killed"
     PAUSED = "paused"
     NOT_TRADED = "not_traded"
-    """The symbol's market builds books and signals only."""
+    """Its market builds books and signals only, or the exchange has halted it."""
     POSITION_OPEN = "position_open"
     ORDER_IN_FLIGHT = "order_in_flight"
     COOLDOWN = "cooldown"
@@ -195,9 +196,13 @@ class RiskGate:
     def orders_in_last_minute(self, now_ns: int) -> int:
         """Orders sent within the 60 s before `now_ns`."""
         sent = self._sent_ns
-        while sent and sent[0] <= now_ns - _ORDER_RATE_WINDOW_NS:
+        while sent and sent[0] <= now_ns - ORDER_RATE_WINDOW_NS:
             sent.popleft()
         return len(sent)
+
+    def restore(self, sent_ns: Iterable[int]) -> None:
+        """Count orders that earlier runs have sent, and no others."""
+        self._sent_ns = deque(sent_ns)
 
     def is_rate_exhausted(self, now_ns: int) -> bool:
         """Whether one more order would pass the order rate."""

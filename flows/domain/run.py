@@ -8,6 +8,7 @@ from flows.domain.equity import EquityMarked
 from flows.domain.event import Verb
 from flows.domain.fact import Fact
 from flows.domain.kill import KillReset, KillTripped
+from flows.domain.opening import Opening
 from flows.domain.order import Fill, OrderReport
 from flows.domain.position import PositionChanged, TradeClosed
 from flows.domain.risk import Approved, Refused
@@ -23,6 +24,12 @@ class RunStarted(Fact, frozen=True, kw_only=True):
     inputs: dict[str, str]
     """Name and sha256 of each input."""
     settings: dict[str, str]
+
+
+class AccountOpened(Fact, frozen=True, kw_only=True):
+    """The account took over where earlier runs left it."""
+
+    opening: Opening
 
 
 class RunEnded(Fact, frozen=True, kw_only=True):
@@ -44,6 +51,7 @@ class CommandHandled(Fact, frozen=True, kw_only=True):
 
 Journalled = (
     RunStarted
+    | AccountOpened
     | Signal
     | Refused
     | Approved

@@ -47,14 +47,18 @@ class Tally:
                 order = approved.order
                 self.orders[order.client_order_id] = OrderLine(order)
             case OrderReport() as report:
-                line = self.orders[report.client_order_id]
-                line.status, line.filled = report.status, report.filled_quantity
+                self._add_report(report)
             case Fill() as fill:
                 self.fills.append(fill)
             case TradeClosed() as trade:
                 self.trades.append(trade)
             case _:
                 self._add_state(entry)
+
+    def _add_report(self, report: OrderReport) -> None:
+        line = self.orders.get(report.client_order_id)
+        if line is not None:  # else it is the end of an order of an earlier run
+            line.status, line.filled = report.status, report.filled_quantity
 
     def _add_state(self, entry: JournalEntry) -> None:
         match entry.fact:

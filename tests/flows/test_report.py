@@ -12,10 +12,10 @@ from flows.domain.order import Order, OrderReport, OrderStatus, Purpose
 from flows.domain.position import Direction, PositionChanged, TradeClosed
 from flows.domain.run import JournalEntry, Journalled, RunStarted
 from flows.domain.symbol_book import SymbolBook
-from flows.replay import build_engine
 from flows.report import CSV_FILES, Tally, build_report
 from flows.report.summary import explain, utc_text
 from flows.settings import Settings
+from flows.trading import build_engine
 from tests.domain.scene import approved, entry_order, fill_of
 
 SETTINGS = Settings()

@@ -21,10 +21,9 @@ from flows.domain.imbalance import Imbalance
 from flows.domain.instrument import Instruments
 from flows.domain.run import JournalEntry, RunEnded, RunStarted
 from flows.operators.imbalance import ZonedUpdate
-from flows.replay import build_engine
 from flows.run import run
 from flows.settings import Settings
-from flows.trading import Engine, build_trading_flow
+from flows.trading import Engine, build_engine, build_trading_flow
 from tests.recordings import CLIP, FOLDER
 
 RUN = "run-1"

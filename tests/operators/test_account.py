@@ -7,8 +7,8 @@ from flows.domain.fault import Fault
 from flows.domain.instrument import Instruments
 from flows.domain.run import CommandHandled, RunEnded, RunStarted
 from flows.operators.account import ACCOUNT_KEY, account
-from flows.replay import build_engine
 from flows.settings import Settings
+from flows.trading import build_engine
 from tests.operators.steps import ran
 
 STARTED = RunStarted(

@@ -1,0 +1,77 @@
+"""`mft trade`: the trading flow on a live market, on paper."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from api.cli.live import ExchangeUrl, Symbols, market_job, status_lines
+
+if TYPE_CHECKING:
+    from flows.trade import Status
+
+_GIB = 1 << 30
+
+
+def trade_command(
+    symbols: Symbols = "BTCUSDT,ETHUSDT",
+    exchange: ExchangeUrl = None,
+    data: Annotated[
+        Path, typer.Option(help="Directory of this account: journal and recording.")
+    ] = Path("data"),
+    record: Annotated[
+        bool, typer.Option("--record/--no-record", help="Keep every frame.")
+    ] = True,
+    record_gib: Annotated[
+        int, typer.Option(min=1, help="Most disk for recordings, in GiB.")
+    ] = 20,
+    duration: Annotated[
+        int | None, typer.Option(min=1, help="Stop after so many seconds.")
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="Settings as TOML.")] = None,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="One setting; repeatable."),
+    ] = None,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="A line every ten seconds, no live line.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the last status as JSON.")
+    ] = False,
+) -> None:
+    """Trade on paper: live public data, no keys, no orders sent.
+
+    Ctrl-C stops: no new entries, open positions closed, everything flushed. The next
+    run on the same --data goes on from where the account stands.
+
+    Example: mft trade --symbols BTCUSDT,ETHUSDT
+    """
+    import msgspec
+
+    from flows.settings import load
+    from flows.trade import TradeJob, trade
+
+    job = TradeJob(
+        market_job(symbols, exchange, duration),
+        data,
+        load(config, assignments or ()),
+        record_gib * _GIB if record else None,
+    )
+    with status_lines(is_plain=plain or as_json) as show:
+        last = trade(job, lambda status: show(_line(status)))
+    if as_json:
+        typer.echo(msgspec.json.format(msgspec.json.encode(last)).decode())
+    else:
+        typer.echo(_line(last))
+
+
+def _line(status: "Status") -> str:
+    books = ", ".join(f"{count} {state}" for state, count in status.books.items())
+    killed = f" | KILLED: {status.killed.reason.value}" if status.killed else ""
+    return (
+        f"paper | books: {books or 'none yet'} | {status.depth_events:,} depth events, "
+        f"{status.gaps} gaps | {status.positions} open | equity {status.equity:,.2f}, "
+        f"today {status.day_pnl:+,.2f} net | "
+        f"p99 {status.latency_p99_ns / 1_000_000:.2f} ms{killed}"
+    )

@@ -1,0 +1,120 @@
+"""The account's next opening, rebuilt from what its last run journalled."""
+
+import decimal
+from collections.abc import Iterable
+from decimal import Decimal
+
+import msgspec
+
+from flows.domain.equity import EquityMarked
+from flows.domain.errors import StoreError
+from flows.domain.event import Verb
+from flows.domain.kill import KillReset, KillTripped, killed_before
+from flows.domain.ledger import Ledger
+from flows.domain.opening import LostOrder, Opening
+from flows.domain.order import Fill, Order, OrderReport, Purpose
+from flows.domain.risk import ORDER_RATE_WINDOW_NS, Approved
+from flows.domain.run import AccountOpened, CommandHandled, Journalled
+from flows.domain.units import EXACT
+
+_PAUSES = {Verb.PAUSE: True, Verb.FLATTEN: True, Verb.RESUME: False}
+"""What outlives a run; a stop is how a run ends, and pauses nothing."""
+
+
+def opening_after(facts: Iterable[Journalled]) -> Opening | None:
+    """Where the account stands after a run's facts; None where they tell no beginning.
+
+    Fills are booked by the same ledger as then. The peak is that of the journalled
+    marks, one a second. Raises StoreError where the facts contradict each other.
+    """
+    rebuild = _Rebuild()
+    with decimal.localcontext(EXACT):
+        for fact in facts:
+            rebuild.apply(fact)
+        return rebuild.opening() if rebuild.has_begun else None
+
+
+class _Rebuild:
+    def __init__(self) -> None:
+        self.has_begun = False
+        self._ledger = Ledger(Decimal(0))
+        self._orders: dict[str, Order] = {}
+        self._in_flight: dict[str, Decimal] = {}
+        self._sent_ns: list[int] = []
+        self._killed: KillTripped | None = None
+        self._is_paused = False
+        self._now_ns = 0
+
+    def apply(self, fact: Journalled) -> None:
+        self._now_ns = fact.received_ns
+        match fact:
+            case AccountOpened():
+                self._begin(fact)
+            case Approved(order=order):
+                self._on_order(order)
+            case Fill():
+                self._on_fill(fact)
+            case OrderReport(status=status, client_order_id=order_id):
+                if status.is_final:
+                    self._in_flight.pop(order_id, None)
+            case EquityMarked(gross=gross, fees=fees, received_ns=now_ns):
+                self._ledger.curve.mark(gross - fees, now_ns)
+            case _:
+                self._on_control(fact)
+
+    def _begin(self, fact: AccountOpened) -> None:
+        opening = fact.opening
+        self.has_begun = True
+        self._ledger = Ledger(Decimal(0))
+        self._ledger.restore(opening, fact.received_ns)
+        self._sent_ns = list(opening.sent_ns)
+        self._killed = killed_before(opening)
+        self._is_paused = opening.is_paused
+        self._orders.clear()
+        self._in_flight.clear()
+
+    def _on_order(self, order: Order) -> None:
+        self._orders[order.client_order_id] = order
+        self._in_flight[order.client_order_id] = Decimal(0)
+        self._sent_ns.append(order.received_ns)
+        position = self._ledger.positions.get(order.symbol)
+        if position is not None and order.purpose is not Purpose.ENTRY:
+            position.closing = order.purpose
+
+    def _on_fill(self, fill: Fill) -> None:
+        order_id = fill.client_order_id
+        order = self._orders.get(order_id)
+        if order is None:
+            msg = f"Fill {fill.trade_id} is of order {order_id}, which was never sent"
+            raise StoreError(msg)
+        self._ledger.apply(fill, order.purpose)
+        self._in_flight[order_id] += fill.quantity
+
+    def _on_control(self, fact: Journalled) -> None:
+        match fact:
+            case KillTripped():
+                self._killed = fact
+            case KillReset(is_peak_rebased=is_rebased):
+                self._killed = None
+                if is_rebased:
+                    self._ledger.curve.rebase_peak()
+            case CommandHandled(verb=verb, is_accepted=True):
+                self._is_paused = _PAUSES.get(verb, self._is_paused)
+            case _:
+                pass
+
+    def opening(self) -> Opening:
+        killed = self._killed
+        recent_ns = self._now_ns - ORDER_RATE_WINDOW_NS
+        return msgspec.structs.replace(
+            self._ledger.opening(),
+            sent_ns=tuple(ns for ns in self._sent_ns if ns > recent_ns),
+            killed_ns=killed.received_ns if killed else None,
+            kill_reason=killed.reason.value if killed else "",
+            kill_detail=killed.detail if killed else "",
+            is_paused=self._is_paused,
+            lost_orders=tuple(
+                LostOrder(self._orders[order_id].symbol, order_id, filled)
+                for order_id, filled in self._in_flight.items()
+            ),
+        )

@@ -1,0 +1,79 @@
+"""A live market: the feed, its sockets and its recording, for one run."""
+
+import asyncio
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from connectors.binance.exchange_info import check_symbols
+from connectors.binance.feed import MarketFeed
+from connectors.binance.source import FrameRecorder, Live, Stop
+from connectors.binance.transport import Endpoints, Transport, fetch_instruments
+from flows.domain.books import Books
+from flows.domain.errors import ConfigurationError
+from flows.domain.instrument import Instrument
+from flows.settings import Settings
+from flows.wall_clock import WallClock
+
+
+@dataclass(frozen=True)
+class MarketJob:
+    """Which market to follow."""
+
+    symbols: Sequence[str]
+    endpoints: Endpoints
+    duration_s: int | None = None
+    """End after so long; None: when told to."""
+
+
+def listed_instruments(job: MarketJob) -> dict[str, Instrument]:
+    """The filters of the job's symbols, from the exchange.
+
+    Raises ConfigurationError for a symbol that it does not list or trade, with near
+    misses, and MarketDataError where it cannot be asked.
+    """
+    if not job.symbols:
+        msg = "Expected at least one symbol, such as --symbols BTCUSDT"
+        raise ConfigurationError(msg)
+    known = asyncio.run(fetch_instruments(job.endpoints))
+    check_symbols(job.symbols, known)
+    return {symbol: known[symbol] for symbol in job.symbols}
+
+
+def open_market(
+    job: MarketJob,
+    settings: Settings,
+    instruments: dict[str, Instrument],
+    books: Books,
+    *,
+    held: Callable[[], Collection[str]] = tuple,
+    is_flat: Callable[[], bool] = lambda: True,
+    recorder: FrameRecorder | None,
+    on_second: Callable[[int], None],
+) -> Live:
+    """Ready to be run: nothing is connected before the first poll.
+
+    The first frames are a clock tick, so that a replay makes none of its own, and the
+    instruments.
+    """
+    clock, stop = WallClock(), Stop()
+    feed = MarketFeed(
+        job.symbols,
+        books,
+        held,
+        Random(),  # noqa: S311 - jitter, no secret
+        stale_after_ms=settings.stale_after_ms,
+        instruments=instruments,
+    )
+    begun_ns = clock()
+    feed.on_time(begun_ns)
+    feed.begin_segment(begun_ns)
+
+    def each_second(now_ns: int) -> None:
+        limit_s = job.duration_s
+        if limit_s is not None and now_ns - begun_ns >= limit_s * 1_000_000_000:
+            stop.request("time is over")
+        on_second(now_ns)
+
+    transport = Transport(feed, job.endpoints, clock)
+    return Live(clock, feed, transport, recorder, stop, is_flat, each_second)

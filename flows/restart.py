@@ -1,0 +1,41 @@
+"""What a live account must not forget over a restart, read from its journal."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from connectors.journal import JournalReader
+from flows.domain.opening import Opening
+from flows.domain.rebuild import opening_after
+from flows.domain.run import Journalled
+
+_CHUNK = 10_000
+
+_decode = msgspec.json.Decoder(Journalled).decode
+
+
+def read_opening(journal: Path) -> Opening:
+    """Where the account stands after the last run in its journal.
+
+    A fresh one where there is no journal. Raises StoreError where it cannot be read or
+    contradicts itself: an account must not begin from a guess.
+    """
+    if not journal.exists():
+        return Opening()
+    reader = JournalReader(journal)
+    try:
+        for run_id in reader.runs_back():
+            opening = opening_after(_facts(reader, run_id))
+            if opening is not None:
+                return opening
+    finally:
+        reader.close()
+    return Opening()
+
+
+def _facts(reader: JournalReader, run_id: str) -> Iterator[Journalled]:
+    last = reader.last_sequence(run_id)
+    for first in range(0, last + 1, _CHUNK):
+        for row in reader.events(run_id, first, first + _CHUNK - 1):
+            yield _decode(row.body)

@@ -1,0 +1,163 @@
+"""`mft trade`: the trading flow on a live market, executed on paper.
+
+Everything that happens is recorded before it is decided on, and journalled before it is
+done; a later run, a replay of the recording and the archive all start from these files.
+"""
+
+import secrets
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+import structlog
+
+from connectors.binance.source import Live, LiveSource
+from connectors.binance.wire import decode
+from connectors.journal import Journal, JournalSink
+from connectors.latency import Latency, LatencySink
+from connectors.output import DataDirectory
+from connectors.recorder import Recorder
+from flows.domain.fault import Fault
+from flows.domain.instrument import Instruments
+from flows.domain.kill import KillTripped
+from flows.domain.run import RunStarted
+from flows.live import MarketJob, listed_instruments, open_market
+from flows.restart import read_opening
+from flows.run import run
+from flows.settings import Settings
+from flows.trading import Engine, build_engine, build_trading_flow
+
+ACCOUNT_STREAM = "@account"
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class TradeJob:
+    """What to trade on, how, and where to keep it."""
+
+    market: MarketJob
+    data: Path
+    settings: Settings
+    recording_limit: int | None
+    """Most bytes of recordings to keep; None records nothing."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """A live engine at one moment."""
+
+    now_ns: int
+    run_id: str
+    books: dict[str, int]
+    """Symbols by book state."""
+    depth_events: int
+    gaps: int
+    positions: int
+    equity: Decimal
+    day_pnl: Decimal
+    killed: KillTripped | None
+    latency_p50_ns: int
+    latency_p99_ns: int
+    latency_p999_ns: int
+    views: int
+
+
+OnStatus = Callable[[Status], None]
+"""Told the engine's state about once a second."""
+
+
+def trade(job: TradeJob, on_status: OnStatus = lambda _status: None) -> Status:
+    """Trade until told to stop; the last status.
+
+    SIGINT and SIGTERM stop: no entries, positions closed within 1.2 s as far as the
+    market allows, everything flushed. Raises the TradingError that ended it early.
+    """
+    with ExitStack() as stack:
+        data = DataDirectory(job.data)
+        stack.callback(data.release)
+        instruments = listed_instruments(job.market)
+        started = _started(job)
+        opening = read_opening(data.journal)
+        engine = build_engine(job.settings, started, Instruments(instruments))
+        journal = Journal(data.journal, started.run_id)
+        stack.callback(journal.close)
+        recorder: Recorder | None = None
+        if job.recording_limit is not None:
+            recorder = Recorder(data.recording, max_bytes=job.recording_limit)
+            stack.callback(recorder.close)
+        latency = Latency()
+
+        def status(now_ns: int) -> Status:
+            return _status(now_ns, started.run_id, engine, latency)
+
+        live = open_market(
+            job.market,
+            job.settings,
+            instruments,
+            engine.books,
+            held=engine.account.ledger.positions.keys,
+            is_flat=lambda: not engine.account.ledger.positions,
+            recorder=recorder,
+            on_second=lambda now_ns: on_status(status(now_ns)),
+        )
+        live.feed.outbox.tell(ACCOUNT_STREAM, opening, live.clock())
+        stack.callback(live.transport.close)
+        _log.info("trade_started", run_id=started.run_id, symbols=job.market.symbols)
+        _run(live, engine, journal, latency)
+        last = status(live.clock())
+    _log.info("trade_ended", run_id=started.run_id, reason=live.stop.reason)
+    return last
+
+
+def _run(live: Live, engine: Engine, journal: Journal, latency: Latency) -> None:
+    fault = Fault()
+    flow = build_trading_flow(
+        LiveSource(live, fault),
+        decode,
+        engine,
+        JournalSink(journal, fault),
+        fault,
+        views=LatencySink(latency, live.clock),
+    )
+    run(flow, fault, on_signal=lambda number: live.stop.request(f"signal {number}"))
+
+
+def _started(job: TradeJob) -> RunStarted:
+    """A run id that sorts by time and is used only once."""
+    begun = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
+    return RunStarted(
+        received_ns=0,
+        symbol="",
+        run_id=f"{begun}-{secrets.token_hex(4)}",
+        mode="paper",
+        inputs={
+            "exchange": job.market.endpoints.rest,
+            "symbols": ",".join(job.market.symbols),
+        },
+        settings=job.settings.as_text(),
+    )
+
+
+def _status(now_ns: int, run_id: str, engine: Engine, latency: Latency) -> Status:
+    books = engine.books.by_symbol.values()
+    ledger = engine.account.ledger
+    return Status(
+        now_ns=now_ns,
+        run_id=run_id,
+        books=dict(Counter(book.state.value for book in books)),
+        depth_events=sum(book.counts.depth_events for book in books),
+        gaps=sum(book.counts.gaps for book in books),
+        positions=len(ledger.positions),
+        equity=ledger.curve.equity,
+        day_pnl=ledger.curve.day_pnl,
+        killed=engine.account.kill_switch.tripped,
+        views=latency.count,
+        latency_p50_ns=latency.quantile_ns(500),
+        latency_p99_ns=latency.quantile_ns(990),
+        latency_p999_ns=latency.quantile_ns(999),
+    )
