@@ -7,7 +7,8 @@ import msgspec
 from flows.domain.instrument import Instrument
 from flows.domain.order import Order, OrderType, Purpose
 from flows.domain.risk import RefusalReason, Refused
-from flows.domain.signal import Side, Signal
+from flows.domain.side import Side
+from flows.domain.signal import Signal
 from flows.domain.units import BPS, EXACT, ceil_to, floor_to
 
 

@@ -7,7 +7,7 @@ from flows.domain.errors import OrderError
 from flows.domain.opening import Opening
 from flows.domain.order import Fill, Purpose
 from flows.domain.position import Direction, Position, PositionChanged, TradeClosed
-from flows.domain.signal import Side
+from flows.domain.side import Side
 from flows.domain.view import BookView
 
 

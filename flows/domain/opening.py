@@ -9,7 +9,7 @@ from decimal import Decimal
 import msgspec
 
 from flows.domain.order import Purpose
-from flows.domain.signal import Side
+from flows.domain.side import Side
 
 
 class HeldPosition(msgspec.Struct, frozen=True):

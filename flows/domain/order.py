@@ -8,7 +8,7 @@ import msgspec
 
 from flows.domain.errors import OrderError
 from flows.domain.fact import Fact
-from flows.domain.signal import Side
+from flows.domain.side import Side
 
 
 class OrderType(Enum):

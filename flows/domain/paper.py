@@ -13,7 +13,7 @@ import msgspec
 from flows.domain.errors import OrderRejected
 from flows.domain.order import Fill, Order, OrderReport, OrderStatus, OrderType
 from flows.domain.risk import Approved
-from flows.domain.signal import Side
+from flows.domain.side import Side
 from flows.domain.units import BPS, NS_PER_MS
 from flows.domain.view import BookView
 

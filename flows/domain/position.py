@@ -13,7 +13,7 @@ from flows.domain.errors import OrderError
 from flows.domain.fact import Fact
 from flows.domain.opening import HeldPosition
 from flows.domain.order import Fill, Purpose
-from flows.domain.signal import Side
+from flows.domain.side import Side
 from flows.domain.units import BPS, NS_PER_S
 from flows.domain.view import BookView
 

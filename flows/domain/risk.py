@@ -16,7 +16,7 @@ from flows.domain.errors import OrderError, RiskLimitBreached
 from flows.domain.fact import Fact
 from flows.domain.order import Order
 from flows.domain.position import Position
-from flows.domain.signal import Side
+from flows.domain.side import Side
 from flows.domain.units import NS_PER_S
 
 ORDER_RATE_WINDOW_NS = 60 * NS_PER_S

@@ -1,25 +1,12 @@
 """Signals: the moments at which the imbalance enters a zone."""
 
 from decimal import Decimal
-from enum import Enum
 
 from flows.domain.fact import Fact
 from flows.domain.imbalance import Imbalance, Zone
+from flows.domain.side import Side
 from flows.domain.symbol_book import BookStateChanged
 from flows.domain.view import BookView
-
-
-class Side(Enum):
-    """The side of a signal or an order."""
-
-    BUY = "BUY"
-    SELL = "SELL"
-
-    @property
-    def opposite(self) -> "Side":
-        """The other side."""
-        return Side.SELL if self is Side.BUY else Side.BUY
-
 
 _SIDE_OF_ZONE = {Zone.BUY: Side.BUY, Zone.SELL: Side.SELL}
 

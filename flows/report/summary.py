@@ -8,7 +8,7 @@ from decimal import Decimal
 from flows.domain.evidence import Band, Evidence, weigh
 from flows.domain.imbalance import Zone
 from flows.domain.order import OrderStatus
-from flows.domain.signal import Side
+from flows.domain.side import Side
 from flows.domain.symbol_book import SymbolBook
 from flows.domain.units import EXACT, NS_PER_S, plain
 from flows.report.tally import Tally

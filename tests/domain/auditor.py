@@ -13,7 +13,7 @@ from flows.domain.order import Fill, Order, OrderReport
 from flows.domain.position import Direction, PositionChanged, TradeClosed
 from flows.domain.risk import Approved, RiskLimits
 from flows.domain.run import CommandHandled, JournalEntry
-from flows.domain.signal import Side
+from flows.domain.side import Side
 from flows.domain.symbol_book import BookState, BookStateChanged
 from flows.domain.units import NS_PER_DAY, NS_PER_MS, NS_PER_S
 from flows.domain.view import BookView

@@ -18,7 +18,8 @@ from flows.domain.paper import PaperRules, PaperVenue
 from flows.domain.position import ExitRules
 from flows.domain.risk import Approved, RefusalReason, Refused, RiskGate, RiskLimits
 from flows.domain.run import JournalEntry, RunStarted
-from flows.domain.signal import Side, Signal
+from flows.domain.side import Side
+from flows.domain.signal import Signal
 from flows.domain.symbol_book import BookState, BookStateChanged
 from flows.domain.units import NS_PER_DAY, NS_PER_MS, scaled
 from flows.domain.view import BookView, TickLevel

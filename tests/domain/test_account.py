@@ -8,7 +8,7 @@ from flows.domain.order import Fill, OrderType, Purpose
 from flows.domain.position import Direction, TradeClosed
 from flows.domain.risk import Approved
 from flows.domain.run import RunEnded, RunStarted
-from flows.domain.signal import Side
+from flows.domain.side import Side
 from flows.domain.symbol_book import BookState
 from flows.domain.units import NS_PER_MS
 from tests.domain.scene import (

@@ -11,7 +11,7 @@ from flows.domain.event import ClockTick, Command, VenueStatus, Verb
 from flows.domain.imbalance import Imbalance, Zone
 from flows.domain.kill import KillTripped
 from flows.domain.position import TradeClosed
-from flows.domain.signal import Side
+from flows.domain.side import Side
 from flows.domain.symbol_book import BookState, BookStateChanged
 from flows.domain.units import NS_PER_MS, plain, unscaled
 from tests.domain.scene import (

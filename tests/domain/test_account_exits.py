@@ -7,7 +7,7 @@ import pytest
 from flows.domain.event import Verb
 from flows.domain.order import Purpose
 from flows.domain.position import TradeClosed
-from flows.domain.signal import Side
+from flows.domain.side import Side
 from flows.domain.symbol_book import BookState
 from tests.domain.scene import (
     Scene,

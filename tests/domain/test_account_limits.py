@@ -9,7 +9,7 @@ from flows.domain.event import Verb
 from flows.domain.kill import KillReason, KillTripped
 from flows.domain.order import Purpose
 from flows.domain.risk import RefusalReason
-from flows.domain.signal import Side
+from flows.domain.side import Side
 from flows.domain.symbol_book import BookState
 from flows.domain.units import NS_PER_DAY, NS_PER_MS
 from tests.domain.scene import (

@@ -17,7 +17,7 @@ from flows.domain.account import AccountEvent
 from flows.domain.event import ClockTick, Command, VenueStatus, Verb
 from flows.domain.imbalance import Imbalance, Zone
 from flows.domain.run import RunEnded
-from flows.domain.signal import Side
+from flows.domain.side import Side
 from flows.domain.symbol_book import BookState, BookStateChanged
 from flows.domain.units import EXACT, NS_PER_DAY, NS_PER_MS, plain, unscaled
 from tests.domain.auditor import Audit

@@ -11,7 +11,7 @@ from flows.domain.order import Fill, Order, OrderReport, Purpose
 from flows.domain.paper import PaperVenue
 from flows.domain.risk import Approved
 from flows.domain.run import RunEnded
-from flows.domain.signal import Side
+from flows.domain.side import Side
 from flows.domain.symbol_book import BookState
 from flows.domain.view import BookView
 from tests.domain.scene import (

@@ -11,7 +11,8 @@ from flows.domain.entry import EntryRules, plan_entry
 from flows.domain.instrument import Instrument
 from flows.domain.order import Order, OrderType, Purpose
 from flows.domain.risk import RefusalReason, Refused
-from flows.domain.signal import Side, Signal
+from flows.domain.side import Side
+from flows.domain.signal import Signal
 from flows.domain.units import EXACT
 from tests.domain.scene import INSTRUMENT, RULES, START_NS, repeatable
 

@@ -12,7 +12,7 @@ from flows.domain.errors import OrderError
 from flows.domain.ledger import Ledger
 from flows.domain.order import Fill, Purpose
 from flows.domain.position import Direction
-from flows.domain.signal import Side
+from flows.domain.side import Side
 from flows.domain.units import EXACT, NS_PER_DAY, NS_PER_S
 from tests.domain.scene import START_NS, entry_order, fill_of, repeatable, view_of
 

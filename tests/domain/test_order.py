@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from flows.domain.errors import OrderError
 from flows.domain.order import Fill, OrderReport, OrderStatus, WorkingOrder
-from flows.domain.signal import Side
+from flows.domain.side import Side
 from tests.domain.scene import entry_order, fill_of, repeatable
 
 ORDER = entry_order()

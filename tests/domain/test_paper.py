@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from flows.domain.errors import OrderRejected
 from flows.domain.order import Fill, Order, OrderReport, OrderStatus, OrderType
 from flows.domain.paper import PaperVenue
-from flows.domain.signal import Side
+from flows.domain.side import Side
 from flows.domain.units import EXACT, NS_PER_MS
 from flows.domain.view import BookView
 from tests.domain.scene import (
@@ -91,7 +91,7 @@ def test_meet_fill_tells_everything_about_itself() -> None:
         received_ns=ARRIVAL_NS,
         symbol="AAAUSDT",
         client_order_id="order-1",
-        trade_id="paper-1",
+        trade_id="order-1.1",
         side=Side.BUY,
         price=Decimal("99.98"),
         quantity=Decimal("0.5"),
@@ -115,7 +115,7 @@ def test_meet_once_executed_leaves_nothing_and_depletes_nothing() -> None:
     again = venue.meet(_view())
     assert _fills(again) == _fills(first)
     trades = [fill.trade_id for fill in (*first, *again) if isinstance(fill, Fill)]
-    assert trades == ["paper-1", "paper-2", "paper-3", "paper-4"]
+    assert trades == ["order-1.1", "order-1.2", "order-1.3", "order-1.4"]
 
 
 def test_cancel_in_flight_withdraws_at_once() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from flows.domain.errors import OrderError
 from flows.domain.order import Fill, Purpose
 from flows.domain.position import Direction, Position, PositionChanged, TradeClosed
-from flows.domain.signal import Side
+from flows.domain.side import Side
 from flows.domain.units import NS_PER_S
 from tests.domain.scene import (
     RULES,

@@ -6,7 +6,7 @@ import pytest
 
 from flows.domain.event import Verb
 from flows.domain.risk import RefusalReason, Refused
-from flows.domain.signal import Side
+from flows.domain.side import Side
 from flows.domain.symbol_book import BookState
 from tests.domain.scene import Scene, kinds, only, orders, refusals, signal_of, view_of
 

@@ -11,7 +11,7 @@ from flows.domain.errors import OrderError, RiskLimitBreached
 from flows.domain.order import Order
 from flows.domain.position import Position
 from flows.domain.risk import Approved, RefusalReason, Refused, RiskGate
-from flows.domain.signal import Side
+from flows.domain.side import Side
 from flows.domain.units import NS_PER_S
 from tests.domain.scene import (
     LIMITS,

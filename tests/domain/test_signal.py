@@ -5,7 +5,8 @@ from decimal import Decimal
 import pytest
 
 from flows.domain.imbalance import Imbalance, Zone
-from flows.domain.signal import Side, Signal, ZoneTracker
+from flows.domain.side import Side
+from flows.domain.signal import Signal, ZoneTracker
 from flows.domain.symbol_book import BookState, BookStateChanged
 from flows.domain.view import BookView
 

@@ -31,7 +31,8 @@ from flows.domain.run import (
     RunEnded,
     RunStarted,
 )
-from flows.domain.signal import Side, Signal
+from flows.domain.side import Side
+from flows.domain.signal import Signal
 from flows.domain.symbol_book import BookState, BookStateChanged
 
 RUN = "run-1"

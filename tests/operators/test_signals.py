@@ -5,7 +5,8 @@ import pytest
 from flows.domain.event import ClockTick
 from flows.domain.fault import Fault
 from flows.domain.imbalance import Imbalance, Zone
-from flows.domain.signal import Side, Signal, ZoneTracker
+from flows.domain.side import Side
+from flows.domain.signal import Signal, ZoneTracker
 from flows.operators.imbalance import ZonedUpdate
 from flows.operators.signals import signals
 from tests.operators.samples import change, view
