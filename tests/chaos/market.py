@@ -14,19 +14,24 @@ from connectors.exchange.rest_reply import Reply
 from connectors.exchange.session import Close, Cut, Ping, Session
 from connectors.exchange.synthetic_tape import SyntheticTape
 from connectors.exchange.venue import Venue
+from flows.domain.account import AccountEvent
 from flows.domain.book import BookSide
 from flows.domain.books import Books
 from flows.domain.frame import RawFrame
-from flows.domain.imbalance import Imbalance, ImbalanceRule
-from flows.domain.signal import ZoneTracker
+from flows.domain.instrument import Instruments
+from flows.domain.run import JournalEntry, RunStarted
 from flows.domain.symbol_book import BookState, BookStateChanged, SymbolBook
-from flows.domain.units import NS_PER_MS
+from flows.domain.units import NS_PER_MS, NS_PER_S
 from flows.domain.view import BookView
 from flows.settings import Settings
+from flows.trading import build_engine
 
 START_NS = 1_700_000_000_000_000_000
 HANDSHAKE_NS = 10 * NS_PER_MS
 TOP = 20
+RUN = RunStarted(
+    received_ns=0, symbol="", run_id="chaos", mode="paper", inputs={}, settings={}
+)
 CALM = Fraction(1, 16)
 """A market slow enough for ten minutes of it to pass in seconds."""
 
@@ -35,30 +40,33 @@ class MarketRun:
     """One scenario: every frame is judged, every view held against the exchange."""
 
     def __init__(
-        self, symbols: Sequence[str], faults: Sequence[Fault], seed: int
+        self,
+        symbols: Sequence[str],
+        faults: Sequence[Fault] = (),
+        seed: int = 0,
+        speed: Fraction = CALM,
     ) -> None:
         settings = Settings()
-        tape = SyntheticTape(symbols, start_ns=START_NS, seed=seed, speed=CALM)
+        tape = SyntheticTape(symbols, start_ns=START_NS, seed=seed, speed=speed)
         self.venue = Venue(tape, start_ns=START_NS, faults=faults, seed=seed)
-        self.books = Books(
-            depth=settings.imbalance_depth, stale_after_ms=settings.stale_after_ms
-        )
+        self.engine = build_engine(settings, RUN, Instruments())
+        self.books: Books = self.engine.books
         self.feed = MarketFeed(
             symbols,
             self.books,
-            lambda: (),
+            self.engine.account.ledger.positions.keys,
             Random(seed),
             stale_after_ms=settings.stale_after_ms,
         )
-        self.frames: list[RawFrame] | None = None
+        self.frames: list[RawFrame] = []
+        self.keeps_frames = False
+        self.entries: list[JournalEntry] = []
         self.checked = 0
         self.compared_whole = 0
         self.signals = 0
         self.wrong: list[str] = []
         self.states: list[BookStateChanged] = []
         self.streams: Counter[str] = Counter()
-        self._rule: ImbalanceRule = settings.zone_rule
-        self._tracker = ZoneTracker()
         self._sessions: dict[int, Session] = {}
         self._agenda: list[tuple[int, int, Callable[[], None]]] = []
         self._planned = 0
@@ -67,8 +75,9 @@ class MarketRun:
     def now_ns(self) -> int:
         return self.venue.now_ns
 
-    def run(self, until_ns: int) -> None:
+    def run(self, seconds: int) -> None:
         """Let time pass, from one happening to the next."""
+        until_ns = self.now_ns + seconds * NS_PER_S
         while self.now_ns < until_ns:
             due_ns = min(self.venue.due_ns, self.feed.due_ns, until_ns)
             if self._agenda:
@@ -78,6 +87,18 @@ class MarketRun:
                     due_ns = min(due_ns, session.due_ns)
             self.venue.advance(max(due_ns, self.now_ns))
             self._step()
+
+    def outages(self) -> list[tuple[str, int, int]]:
+        """Symbol, begin and end of each time a book was not SYNCED after it was."""
+        left: dict[str, int] = {}
+        found = []
+        for change in self.states:
+            if change.before is BookState.SYNCED:
+                left[change.symbol] = change.received_ns
+            if change.after is BookState.SYNCED and change.symbol in left:
+                begun_ns = left.pop(change.symbol)
+                found.append((change.symbol, begun_ns, change.received_ns))
+        return found + [(symbol, ns, self.now_ns) for symbol, ns in left.items()]
 
     def finish(self) -> None:
         """Compare every book once more, whole."""
@@ -147,29 +168,38 @@ class MarketRun:
     # -- judgement --------------------------------------------------------------------
 
     def _judge(self, frame: RawFrame) -> None:
-        if self.frames is not None:
+        if self.keeps_frames:
             self.frames.append(frame)
         self.streams[frame.stream.partition("@")[2] or frame.stream] += 1
         for output in self.books.apply(decode(frame)):
+            if isinstance(output, BookView):
+                self._on_view(output)
+                continue
             if isinstance(output, BookStateChanged):
                 self.states.append(output)
-                self._tracker.on_state(output)
-            elif isinstance(output, BookView):
-                self._on_view(self._rule.judge(output))
+                self.engine.tracker.on_state(output)
+            self._tell_account(output)
 
-    def _on_view(self, imbalance: Imbalance) -> None:
-        symbol = imbalance.view.symbol
+    def _on_view(self, view: BookView) -> None:
+        symbol = view.symbol
         book = self.books.by_symbol[symbol]
-        if self._tracker.on_imbalance(imbalance) is not None:
+        imbalance = self.engine.rule.judge(view)
+        self._tell_account(imbalance)
+        signal = self.engine.tracker.on_imbalance(imbalance)
+        if signal is not None:
             self.signals += 1
+            self._tell_account(signal)
             if book.state is not BookState.SYNCED:
                 self.wrong.append(f"{symbol}: a signal while {book.state.value}")
-        if book.last_view is imbalance.view and book.state is BookState.SYNCED:
+        if book.last_view is view and book.state is BookState.SYNCED:
             is_fresh = bool(self.states) and self.states[-1].symbol == symbol
-            if is_fresh and self.states[-1].received_ns == imbalance.view.received_ns:
+            if is_fresh and self.states[-1].received_ns == view.received_ns:
                 self._compare_whole(book)
             else:
                 self._compare_top(book)
+
+    def _tell_account(self, event: AccountEvent) -> None:
+        self.entries += self.engine.account.apply([event])
 
     def _compare_top(self, book: SymbolBook) -> None:
         self.checked += 1

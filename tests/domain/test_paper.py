@@ -115,7 +115,7 @@ def test_meet_once_executed_leaves_nothing_and_depletes_nothing() -> None:
     again = venue.meet(_view())
     assert _fills(again) == _fills(first)
     trades = [fill.trade_id for fill in (*first, *again) if isinstance(fill, Fill)]
-    assert trades == ["order-1.1", "order-1.2", "order-1.3", "order-1.4"]
+    assert trades == ["order-2.1", "order-2.2", "order-3.3", "order-3.4"]
 
 
 def test_cancel_in_flight_withdraws_at_once() -> None:
