@@ -13,6 +13,7 @@ from connectors.exchange.fault import Fault
 from connectors.exchange.rest_reply import Reply
 from connectors.exchange.session import Close, Cut, Ping, Session
 from connectors.exchange.synthetic_tape import SyntheticTape
+from connectors.exchange.true_book import TrueBook
 from connectors.exchange.venue import Venue
 from flows.domain.account import AccountEvent
 from flows.domain.book import BookSide
@@ -210,30 +211,42 @@ class MarketRun:
         self._compare(book, None)
 
     def _compare(self, book: SymbolBook, limit: int | None) -> None:
-        view = book.last_view
-        assert view is not None
         true = self.venue.symbols[book.symbol].true
-        if limit is not None and true.update_id == view.update_id:
-            image = true.image(limit)
-        else:
-            found = true.image_at(view.update_id, limit)
-            if found is None:
-                return  # longer ago than the exchange remembers
-            image = found
-        ticks, lots = book.book.ticks, book.book.lots
-        for name, side, levels in (
-            ("bids", book.book.bids, image.bids),
-            ("asks", book.book.asks, image.asks),
-        ):
-            theirs = [
-                (ticks[price], lots[quantity])
-                for price, quantity in levels
-                if side.is_known(ticks[price])
-            ]
-            ours = _best(side, None if limit is None else len(theirs))
-            if ours != theirs:
-                where = f"{book.symbol} {name} at {view.update_id}"
-                self.wrong.append(f"{where}: {ours[:3]} is not {theirs[:3]}")
+        self.wrong += compare_with_exchange(book, true, limit)
+
+
+def compare_with_exchange(
+    book: SymbolBook, true: TrueBook, limit: int | None
+) -> list[str]:
+    """Where a book differs from the exchange's own at the same update id.
+
+    The best `limit` levels a side, or all, within what the book's snapshot knew.
+    """
+    view = book.last_view
+    assert view is not None
+    if limit is not None and true.update_id == view.update_id:
+        image = true.image(limit)
+    else:
+        found = true.image_at(view.update_id, limit)
+        if found is None:
+            return []  # longer ago than the exchange remembers
+        image = found
+    ticks, lots = book.book.ticks, book.book.lots
+    wrong = []
+    for name, side, levels in (
+        ("bids", book.book.bids, image.bids),
+        ("asks", book.book.asks, image.asks),
+    ):
+        theirs = [
+            (ticks[price], lots[quantity])
+            for price, quantity in levels
+            if side.is_known(ticks[price])
+        ]
+        ours = _best(side, None if limit is None else len(theirs))
+        if ours != theirs:
+            where = f"{book.symbol} {name} at {view.update_id}"
+            wrong.append(f"{where}: {ours[:3]} is not {theirs[:3]}")
+    return wrong
 
 
 def _best(side: BookSide, limit: int | None) -> list[tuple[int, int]]:
