@@ -169,6 +169,8 @@ class JournalReader:
 
     def runs_back(self) -> Iterator[str]:
         """Run ids from the last one back; those of live runs sort by time."""
+        if not self.has_schema():
+            return  # its writer was killed before it had begun
         run_id: str | None = None
         while True:
             with self._connection.errors():

@@ -12,8 +12,12 @@ from connectors.binance.transport import Endpoints, Transport, fetch_instruments
 from flows.domain.books import Books
 from flows.domain.errors import ConfigurationError
 from flows.domain.instrument import Instrument
+from flows.domain.opening import Opening
+from flows.domain.units import NS_PER_S
 from flows.settings import Settings
 from flows.wall_clock import WallClock
+
+ACCOUNT_STREAM = "@account"
 
 
 @dataclass(frozen=True)
@@ -48,13 +52,14 @@ def open_market(
     *,
     held: Callable[[], Collection[str]] = tuple,
     is_flat: Callable[[], bool] = lambda: True,
+    opening: Opening | None = None,
     recorder: FrameRecorder | None,
     on_second: Callable[[int], None],
 ) -> Live:
     """Ready to be run: nothing is connected before the first poll.
 
-    The first frames are a clock tick, so that a replay makes none of its own, and the
-    instruments.
+    The first frames are the account's opening, a clock tick, so that a replay makes
+    none of its own, and the instruments.
     """
     clock, stop = WallClock(), Stop()
     feed = MarketFeed(
@@ -66,12 +71,14 @@ def open_market(
         instruments=instruments,
     )
     begun_ns = clock()
+    if opening is not None:
+        feed.outbox.tell(ACCOUNT_STREAM, opening, begun_ns)
     feed.on_time(begun_ns)
     feed.begin_segment(begun_ns)
 
     def each_second(now_ns: int) -> None:
         limit_s = job.duration_s
-        if limit_s is not None and now_ns - begun_ns >= limit_s * 1_000_000_000:
+        if limit_s is not None and now_ns - begun_ns >= limit_s * NS_PER_S:
             stop.request("time is over")
         on_second(now_ns)
 

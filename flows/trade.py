@@ -31,8 +31,6 @@ from flows.run import run
 from flows.settings import Settings
 from flows.trading import Engine, build_engine, build_trading_flow
 
-ACCOUNT_STREAM = "@account"
-
 _log = structlog.get_logger()
 
 
@@ -102,10 +100,10 @@ def trade(job: TradeJob, on_status: OnStatus = lambda _status: None) -> Status:
             engine.books,
             held=engine.account.ledger.positions.keys,
             is_flat=lambda: not engine.account.ledger.positions,
+            opening=opening,
             recorder=recorder,
             on_second=lambda now_ns: on_status(status(now_ns)),
         )
-        live.feed.outbox.tell(ACCOUNT_STREAM, opening, live.clock())
         stack.callback(live.transport.close)
         _log.info("trade_started", run_id=started.run_id, symbols=job.market.symbols)
         _run(live, engine, journal, latency)

@@ -68,6 +68,7 @@ class MarketRun:
         self.wrong: list[str] = []
         self.states: list[BookStateChanged] = []
         self.streams: Counter[str] = Counter()
+        self._states: dict[str, BookState] = {}
         self._sessions: dict[int, Session] = {}
         self._agenda: list[tuple[int, int, Callable[[], None]]] = []
         self._planned = 0
@@ -90,16 +91,28 @@ class MarketRun:
             self._step()
 
     def outages(self) -> list[tuple[str, int, int]]:
-        """Symbol, begin and end of each time a book was not SYNCED after it was."""
-        left: dict[str, int] = {}
+        """Symbol, begin and end of each time a book was not SYNCED after it was.
+
+        A STALE book that went on without a hole is no outage: its market was quiet.
+        """
+        left: dict[str, list[BookStateChanged]] = {}
         found = []
         for change in self.states:
             if change.before is BookState.SYNCED:
-                left[change.symbol] = change.received_ns
-            if change.after is BookState.SYNCED and change.symbol in left:
-                begun_ns = left.pop(change.symbol)
-                found.append((change.symbol, begun_ns, change.received_ns))
-        return found + [(symbol, ns, self.now_ns) for symbol, ns in left.items()]
+                left[change.symbol] = []
+            changes = left.get(change.symbol)
+            if changes is None:
+                continue
+            changes.append(change)
+            if change.after is BookState.SYNCED:
+                del left[change.symbol]
+                if changes[-1].before is not BookState.STALE:
+                    begun_ns = changes[0].received_ns
+                    found.append((change.symbol, begun_ns, change.received_ns))
+        return found + [
+            (symbol, changes[0].received_ns, self.now_ns)
+            for symbol, changes in left.items()
+        ]
 
     def finish(self) -> None:
         """Compare every book once more, whole."""
@@ -178,6 +191,7 @@ class MarketRun:
                 continue
             if isinstance(output, BookStateChanged):
                 self.states.append(output)
+                self._states[output.symbol] = output.after
                 self.engine.tracker.on_state(output)
             self._tell_account(output)
 
@@ -190,8 +204,8 @@ class MarketRun:
         if signal is not None:
             self.signals += 1
             self._tell_account(signal)
-            if book.state is not BookState.SYNCED:
-                self.wrong.append(f"{symbol}: a signal while {book.state.value}")
+            if self._states[symbol] is not BookState.SYNCED:
+                self.wrong.append(f"{symbol}: a signal while {self._states[symbol]}")
         if book.last_view is view and book.state is BookState.SYNCED:
             is_fresh = bool(self.states) and self.states[-1].symbol == symbol
             if is_fresh and self.states[-1].received_ns == view.received_ns:

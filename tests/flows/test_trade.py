@@ -1,0 +1,268 @@
+"""`mft trade` and `mft record` as a user runs them, on the loopback exchange."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from connectors.certificate import read_certificate
+from connectors.journal import JournalReader, JournalRow
+from connectors.recording import RecordingReader
+from connectors.verification import verify_directory
+from tests.flows.replay_samples import COMMAND, ROOT, journal_of, run_mft
+
+PATIENCE_S = 60
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    """Wait until something holds; a test that waits too long has failed."""
+    end = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+
+
+class Running:
+    """A command in the background."""
+
+    def __init__(self, *arguments: object) -> None:
+        self.process = subprocess.Popen(
+            [*COMMAND, *map(str, arguments)],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+
+    def line(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline()
+
+    def stop(self, number: signal.Signals) -> tuple[int, str, str]:
+        self.process.send_signal(number)
+        out, err = self.process.communicate(timeout=PATIENCE_S)
+        return self.process.returncode, out, err
+
+    def end(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.communicate()
+
+
+@pytest.fixture
+def exchange() -> Iterator[tuple[str, Running]]:
+    """A synthetic exchange: its address and process."""
+    running = Running("exchange", "--port", 0, "--seed", 3)
+    try:
+        yield running.line().split()[1], running
+    finally:
+        if running.process.poll() is None:
+            running.process.send_signal(signal.SIGCONT)
+        running.end()
+
+
+def rows_of(data: Path) -> list[JournalRow]:
+    """The journal of the last run."""
+    if not (data / "journal.sqlite").exists():
+        return []
+    reader = JournalReader(data / "journal.sqlite")
+    try:
+        run_id = next(reader.runs_back(), None)
+        if run_id is None:
+            return []
+        return reader.events(run_id, 0, reader.last_sequence(run_id))
+    finally:
+        reader.close()
+
+
+def kinds_of(data: Path) -> list[str]:
+    return [row.kind for row in rows_of(data)]
+
+
+def states_of(data: Path) -> list[str]:
+    return [
+        msgspec.json.decode(row.body)["after"]
+        for row in rows_of(data)
+        if row.kind == "book_state_changed"
+    ]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_mft_trade_stopped_by_a_signal_leaves_everything_whole(
+    tmp_path: Path, exchange: tuple[str, Running], number: signal.Signals
+) -> None:
+    url, _ = exchange
+    data = tmp_path / "data"
+    engine = Running("trade", "--exchange", url, "--data", data, "--plain")
+    try:
+        wait_for(lambda: kinds_of(data).count("signal") >= 3)
+        status, out, err = engine.stop(number)
+    finally:
+        engine.end()
+    assert status == 0, err
+    assert "0 open" in out
+    assert kinds_of(data)[0] == "run_started"
+    assert kinds_of(data)[-1] == "run_ended"
+    assert "command_handled" in kinds_of(data)
+    [finding] = verify_directory(data / "recording")
+    assert finding.faults == []
+    assert finding.replays_alone
+
+
+def test_mft_trade_recording_replayed_makes_the_same_decisions(
+    tmp_path: Path, exchange: tuple[str, Running]
+) -> None:
+    url, _ = exchange
+    data = tmp_path / "data"
+    for _ in range(2):  # the second goes on where the first ended
+        ended = run_mft(
+            "trade", "--exchange", url, "--data", data, "--duration", 6, "--json"
+        )
+        assert ended.returncode == 0, ended.stderr
+        last = json.loads(ended.stdout)
+        [segment] = sorted((data / "recording").glob("*.zst"))[-1:]
+        out = tmp_path / last["run_id"]
+        replayed = run_mft("replay", segment, "--out", out)
+        assert replayed.returncode == 0, replayed.stderr
+        theirs = journal_of(out)
+        assert _told(rows_of(data)) == _told(theirs)
+        marks = [row for row in theirs if row.kind == "equity_marked"]
+        assert msgspec.json.decode(marks[-1].body)["equity"] == last["equity"]
+
+
+def _told(rows: list[JournalRow]) -> list[tuple[int, int, str, Any]]:
+    """A journal without the name of its run."""
+    prefix = rows[0].run_id[:12].encode()
+    return [
+        (
+            row.sequence,
+            row.received_ns,
+            row.kind,
+            msgspec.json.decode(row.body.replace(prefix, b"run")),
+        )
+        for row in rows
+        if row.kind != "run_started"
+    ]
+
+
+def test_mft_trade_killed_keeps_all_but_the_last_second_and_goes_on(
+    tmp_path: Path, exchange: tuple[str, Running]
+) -> None:
+    url, _ = exchange
+    data = tmp_path / "data"
+    engine = Running("trade", "--exchange", url, "--data", data, "--plain")
+    try:
+        wait_for(lambda: kinds_of(data).count("signal") >= 3)
+        time.sleep(1.5)
+    finally:
+        engine.process.kill()
+        killed_ns = time.time_ns()
+        engine.end()
+    [segment] = (data / "recording").glob("*.zst")
+    certificate = read_certificate(segment)
+    assert certificate is not None
+    assert not certificate.complete
+    last_ns = 0
+    for frame in RecordingReader(segment).frames():
+        last_ns = frame.received_ns
+    assert killed_ns - last_ns < 1_500_000_000
+    before = rows_of(data)
+    assert before[-1].kind != "run_ended"
+    ended = run_mft("trade", "--exchange", url, "--data", data, "--duration", 3)
+    assert ended.returncode == 0, ended.stderr
+    assert kinds_of(data)[:2] == ["run_started", "account_opened"]
+    certificate = read_certificate(segment)
+    assert certificate is not None
+    assert "killed" in certificate.reason
+    assert certificate.lines > 0
+
+
+def test_mft_trade_frozen_exchange_makes_books_stale_until_it_goes_on(
+    tmp_path: Path, exchange: tuple[str, Running]
+) -> None:
+    url, server = exchange
+    data = tmp_path / "data"
+    engine = Running("trade", "--exchange", url, "--data", data, "--plain")
+    try:
+        wait_for(lambda: states_of(data).count("SYNCED") >= 2)
+        server.process.send_signal(signal.SIGSTOP)
+        wait_for(lambda: states_of(data).count("STALE") >= 2)
+        server.process.send_signal(signal.SIGCONT)
+        wait_for(lambda: states_of(data).count("SYNCED") >= 4)
+        status, _, err = engine.stop(signal.SIGTERM)
+    finally:
+        engine.end()
+    assert status == 0, err
+
+
+def test_mft_trade_second_engine_on_the_same_data_is_refused(
+    tmp_path: Path, exchange: tuple[str, Running]
+) -> None:
+    url, _ = exchange
+    data = tmp_path / "data"
+    engine = Running("trade", "--exchange", url, "--data", data, "--plain")
+    try:
+        wait_for(lambda: kinds_of(data))
+        second = run_mft("trade", "--exchange", url, "--data", data, "--duration", 1)
+    finally:
+        engine.end()
+    assert second.returncode == 2
+    assert second.stderr.endswith("another process is writing here\n")
+
+
+def test_mft_trade_full_disk_ends_in_one_sentence(
+    tmp_path: Path, exchange: tuple[str, Running]
+) -> None:
+    url, _ = exchange
+    data = tmp_path / "data"
+    ended = run_mft(
+        *("trade", "--exchange", url, "--data", data, "--duration", 60, "--plain"),
+        prefix=["bash", "-c", 'ulimit -f 200; exec "$@"', "bash"],
+    )
+    assert ended.returncode == 1
+    said = ended.stderr.splitlines()[-1]
+    assert said.startswith("mft: ")
+    assert "data" in said
+    for segment in (data / "recording").glob("*.zst"):
+        assert list(RecordingReader(segment).frames())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--symbols", "BTCUSD"], "lists no BTCUSD; did you mean BTCUSDT"),
+        (["--symbols", ","], "Expected at least one symbol"),
+        (["--exchange", "ftp://x"], "Expected an exchange like http://"),
+        (["--exchange", "http://127.0.0.1:1"], "cannot be reached"),
+    ],
+)
+def test_mft_trade_unusable_market_says_so_in_one_sentence(
+    tmp_path: Path, exchange: tuple[str, Running], arguments: list[str], said: str
+) -> None:
+    url, _ = exchange
+    given = ["--exchange", url, *arguments]
+    ended = run_mft("trade", "--data", tmp_path / "data", *given)
+    assert ended.returncode in {1, 2}
+    assert said in ended.stderr
+    assert ended.stderr.count("\n") == 1
+
+
+def test_mft_record_for_a_while_writes_segments_that_verify(
+    tmp_path: Path, exchange: tuple[str, Running]
+) -> None:
+    url, _ = exchange
+    to = tmp_path / "recordings"
+    ended = run_mft("record", "--exchange", url, "--to", to, "--duration", 4)
+    assert ended.returncode == 0, ended.stderr
+    assert "2 SYNCED" in ended.stdout
+    verified = run_mft("record", "--verify", to)
+    assert verified.returncode == 0
+    assert "0 gaps: whole" in verified.stdout
