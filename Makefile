@@ -6,7 +6,7 @@ PYTHONS := $(or $(PYTHON),python3.11 python3.12 python3)
 UV := uv==0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench clean lock
+.PHONY: help setup demo test check chaos bench clean lock
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -30,6 +30,9 @@ check: setup ## Run what CI runs: format, lint, types, house rules, tests, cover
 	$(BIN)/python -m tests.quality.docs
 	$(MAKE) test PYTEST="--cov --cov-report=json:.coverage.json"
 	$(BIN)/python -m tests.quality.branches .coverage.json
+
+chaos: setup ## Run every scenario of faults (half an hour; CI runs a tenth)
+	MFT_CHAOS=all $(BIN)/python -m pytest tests/chaos --durations=5
 
 bench: setup ## Measure the speed of the books and of the whole path
 	$(BIN)/mft bench
