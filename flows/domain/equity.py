@@ -68,6 +68,14 @@ class EquityCurve:
         self.max_drawdown = opening.max_drawdown
         self._day_end_ns = opening.day_end_ns
 
+    def follow(self, marked: EquityMarked) -> None:
+        """Stand where a mark says that equity stood, as P&L beyond the capital."""
+        self.roll_day(marked.received_ns)
+        self.equity = self.capital + marked.gross - marked.fees
+        self.peak = self.equity + marked.drawdown
+        self.day_start = self.equity - marked.day_pnl
+        self.max_drawdown = max(self.max_drawdown, marked.drawdown)
+
     def rebase_peak(self) -> None:
         """Measure drawdown from the present equity on."""
         self.peak = self.equity

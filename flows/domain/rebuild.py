@@ -24,8 +24,8 @@ _PAUSES = {Verb.PAUSE: True, Verb.FLATTEN: True, Verb.RESUME: False}
 def opening_after(facts: Iterable[Journalled]) -> Opening | None:
     """Where the account stands after a run's facts; None where they tell no beginning.
 
-    Fills are booked by the same ledger as then. The peak is that of the journalled
-    marks, one a second. Raises StoreError where the facts contradict each other.
+    Fills are booked by the same ledger as then. Peak and day are those of the last
+    journalled mark, at most a second before the end. Raises StoreError where the facts contradict each other.
     """
     rebuild = _Rebuild()
     with decimal.localcontext(EXACT):
@@ -57,8 +57,8 @@ class _Rebuild:
             case OrderReport(status=status, client_order_id=order_id):
                 if status.is_final:
                     self._in_flight.pop(order_id, None)
-            case EquityMarked(gross=gross, fees=fees, received_ns=now_ns):
-                self._ledger.curve.mark(gross - fees, now_ns)
+            case EquityMarked():
+                self._ledger.curve.follow(fact)
             case _:
                 self._on_control(fact)
 

@@ -14,14 +14,16 @@ from hypothesis.stateful import (
 )
 
 from flows.domain.account import AccountEvent
-from flows.domain.event import ClockTick, Command, VenueStatus, Verb
+from flows.domain.event import AccountOpening, ClockTick, Command, VenueStatus, Verb
 from flows.domain.imbalance import Imbalance, Zone
+from flows.domain.opening import HeldPosition, Opening
+from flows.domain.rebuild import opening_after
 from flows.domain.run import RunEnded
 from flows.domain.side import Side
 from flows.domain.symbol_book import BookState, BookStateChanged
 from flows.domain.units import EXACT, NS_PER_DAY, NS_PER_MS, plain, unscaled
 from tests.domain.auditor import Audit
-from tests.domain.scene import RULES, Scene, signal_of, view_of
+from tests.domain.scene import RULES, START_NS, Scene, signal_of, view_of
 
 SYMBOLS = ("AAAUSDT", "BBBUSDT", "CCCUSDT", "DDDUSDT", "EEEUSDT")
 symbols = st.sampled_from(SYMBOLS)
@@ -218,10 +220,32 @@ class AccountMachine(RuleBasedStateMachine):
             symbol: abs(holding.quantity) for symbol, holding in audit.held.items()
         }
 
+    def check_restart(self) -> None:
+        """The journal alone gives the account that made it."""
+        scene = Scene(**self.changes)
+        scene.feed(AccountOpening(START_NS, Opening()), *self.events)
+        opening = opening_after(entry.fact for entry in scene.entries)
+        assert opening is not None
+        account = scene.account
+        kept = msgspec.structs.asdict(account.ledger.opening())
+        told = msgspec.structs.asdict(opening)
+        for name in ("cash", "fees", "closed_ns"):
+            assert told[name] == kept[name]
+        for ours, theirs in zip(opening.positions, kept["positions"], strict=True):
+            assert _known(ours) == _known(theirs)
+        now_ns = scene.entries[-1].fact.received_ns
+        sent = [ns for ns in opening.sent_ns if ns > now_ns - 60_000_000_000]
+        assert len(sent) == scene.gate.orders_in_last_minute(now_ns)
+        assert (opening.killed_ns is not None) is account.kill_switch.is_latched
+        assert {lost.symbol for lost in opening.lost_orders} == {
+            order.order.symbol for order in account._execution.working.values()
+        }
+
     def teardown(self) -> None:
         """All events in one batch give the same journal, and every order an end."""
         if not self.events:
             return
+        self.check_restart()
         at_once = Scene(**self.changes)
         at_once.feed(*self.events)
         at_once.end()
@@ -231,6 +255,11 @@ class AccountMachine(RuleBasedStateMachine):
         ended = self.scene.entries[-1].fact
         assert isinstance(ended, RunEnded)
         assert ended.equity == self.audit.equity
+
+
+def _known(held: HeldPosition) -> HeldPosition:
+    """All but the mark, and the reason to leave that no order has told yet."""
+    return msgspec.structs.replace(held, mark=Decimal(0), closing=None)
 
 
 def _price(cents: int) -> str:
