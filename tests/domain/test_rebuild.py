@@ -19,7 +19,15 @@ from flows.domain.run import AccountOpened, Journalled
 from flows.domain.side import Side
 from flows.domain.symbol_book import BookState
 from flows.domain.units import EXACT, NS_PER_DAY
-from tests.domain.scene import INSTRUMENT, START_NS, Scene, entry_order, fill_of, only
+from tests.domain.scene import (
+    INSTRUMENT,
+    START_NS,
+    Scene,
+    approved,
+    entry_order,
+    fill_of,
+    only,
+)
 
 A = "AAAUSDT"
 
@@ -283,3 +291,22 @@ def test_apply_halted_instrument_gets_no_entry_until_it_trades_again() -> None:
     assert refused.reason is RefusalReason.NOT_TRADED
     scene.feed(InstrumentsTold(scene.now_ns, {A: INSTRUMENT}))
     assert only(Refused, scene.signal(Side.BUY)) == []
+
+
+def test_opening_after_an_unknown_order_counts_it_as_lost_until_its_end() -> None:
+    order = entry_order(received_ns=START_NS)
+    unknown = OrderReport(
+        received_ns=START_NS,
+        symbol=A,
+        client_order_id=order.client_order_id,
+        status=OrderStatus.UNKNOWN,
+        filled_quantity=Decimal(0),
+    )
+    begun = AccountOpened(received_ns=1, symbol="", opening=Opening())
+    opening = opening_after([begun, approved(order), unknown])
+    assert opening is not None
+    assert [lost.client_order_id for lost in opening.lost_orders] == ["order-1"]
+    ended = msgspec.structs.replace(unknown, status=OrderStatus.EXPIRED)
+    opening = opening_after([begun, approved(order), unknown, ended])
+    assert opening is not None
+    assert opening.lost_orders == ()

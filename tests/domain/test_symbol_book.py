@@ -408,3 +408,46 @@ def test_on_delta_drift_forgets_views_not_checked_yet() -> None:
     book.on_delta(event)
     book.on_ticker(ticker(111, ("1", "1"), ("2", "1")))
     assert (book.ticker_check.checked, book.ticker_check.equal) == (1, 1)
+
+
+def needs_snapshot(book: SymbolBook) -> bool:
+    return book.needs_snapshot
+
+
+# What the source knows ---------------------------------------------------------------
+
+
+def test_on_alarm_lost_stream_is_stale_until_the_next_event_in_sequence() -> None:
+    book = synced_book()
+    assert summary(book.on_alarm(7, must_bridge=False)) == [STALE]
+    assert summary(book.on_alarm(8, must_bridge=False)) == []
+    assert not needs_snapshot(book)
+    assert summary(book.on_delta(delta((106, 110, 105), at=9))) == [SYNCED, (110, 9)]
+
+
+def test_on_alarm_that_must_bridge_needs_a_snapshot_once_an_event_waits() -> None:
+    book = synced_book()
+    assert summary(book.on_alarm(7, must_bridge=True)) == [GAP]
+    assert summary(book.on_alarm(8, must_bridge=True)) == []
+    assert not needs_snapshot(book)
+    book.on_delta(delta((6, 10, 5)))
+    assert needs_snapshot(book)
+    assert summary(book.on_snapshot(snapshot(7, at=9))) == [SYNCED, (10, 9)]
+
+
+def test_on_alarm_book_without_a_snapshot_says_nothing() -> None:
+    assert summary(new_book().on_alarm(7, must_bridge=False)) == []
+
+
+@pytest.mark.parametrize(("worn", "is_near"), [(749, False), (751, True)])
+def test_is_near_horizon_few_known_levels_left_is_near(
+    worn: int, is_near: bool
+) -> None:
+    book = new_book()
+    bids = [(str(5_000 - n), "1") for n in range(FULL_SNAPSHOT_SIDE)]
+    book.on_snapshot(snapshot(100, bids, [("6000", "1")]))
+    book.on_delta(delta((95, 105, 90)))
+    assert not book.is_near_horizon
+    gone = [(price, "0") for price, _ in bids[:worn]]
+    book.on_delta(delta((106, 110, 105), gone))
+    assert book.is_near_horizon is is_near
