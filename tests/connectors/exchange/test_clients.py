@@ -1,6 +1,6 @@
 """A client that nobody here wrote keeps a true book against the exchange.
 
-Opt-in: `pip install ccxt`. It is pointed at the exchange by its own configuration, and
+It is pointed at the exchange by its own configuration, and
 everything else (start, subscription, snapshot, bridging, book) is its own code.
 """
 
@@ -14,7 +14,7 @@ from tests.connectors.exchange.exchange_samples import BTC
 from tests.connectors.exchange.test_server import call, fault, serving
 
 pro = pytest.importorskip(
-    "ccxt.pro", reason="optional: needs the client ccxt, pip install ccxt"
+    "ccxt.pro", reason="needs the client ccxt, a development dependency"
 )
 
 SYMBOL = "BTC/USDT:USDT"
