@@ -13,6 +13,7 @@ from connectors.exchange.fault import Fault
 from connectors.exchange.rest_reply import Reply
 from connectors.exchange.session import Close, Cut, Ping, Session
 from connectors.exchange.synthetic_tape import SyntheticTape
+from connectors.exchange.tape import Tape
 from connectors.exchange.true_book import TrueBook
 from connectors.exchange.venue import Venue
 from flows.domain.account import AccountEvent
@@ -46,9 +47,11 @@ class MarketRun:
         faults: Sequence[Fault] = (),
         seed: int = 0,
         speed: Fraction = CALM,
+        tape: Tape | None = None,
     ) -> None:
         settings = Settings()
-        tape = SyntheticTape(symbols, start_ns=START_NS, seed=seed, speed=speed)
+        if tape is None:
+            tape = SyntheticTape(symbols, start_ns=START_NS, seed=seed, speed=speed)
         self.venue = Venue(tape, start_ns=START_NS, faults=faults, seed=seed)
         self.engine = build_engine(settings, RUN, Instruments())
         self.books: Books = self.engine.books

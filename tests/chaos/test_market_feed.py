@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from connectors.exchange.fault import FRAME_KINDS, Fault, Kind
+from connectors.exchange.recorded_tape import RecordedTape
 from connectors.exchange.scenario import random_faults
 from connectors.recorder import Recorder
 from flows.domain.run import JournalEntry
@@ -20,6 +21,7 @@ from flows.replay import ReplayJob, replay
 from flows.settings import Settings
 from tests.chaos.market import START_NS, MarketRun
 from tests.flows.replay_samples import journal_of
+from tests.recordings import CLIP, recorded
 
 SYMBOLS = ["BTCUSDT", "ETHUSDT", "SOLUSDT"]
 IS_WHOLE = os.environ.get("MFT_CHAOS") == "all"
@@ -121,6 +123,27 @@ def test_market_feed_banned_asks_for_nothing_until_the_ban_is_over() -> None:
     assert run.streams["report"] == 1
     run.run(10)
     assert run.books.by_symbol["BTCUSDT"].state is BookState.SYNCED
+
+
+@pytest.mark.parametrize(
+    ("name", "symbols"),
+    [
+        (CLIP, ["BTCUSDT", "ETHUSDT"]),
+        ("usdm_btcusdt_20230404-05.jsonl.gz", ["BTCUSDT"]),
+    ],
+)
+def test_market_feed_recorded_best_prices_agree_over_the_whole_wire(
+    name: str, symbols: list[str]
+) -> None:
+    tape = RecordedTape([recorded(name)], start_ns=START_NS)
+    run = MarketRun(symbols, tape=tape)
+    run.run(30)
+    run.finish()
+    assert run.wrong == []
+    for symbol in symbols:
+        book = run.books.by_symbol[symbol]
+        assert book.state is BookState.SYNCED
+        assert book.ticker_check.equal == book.ticker_check.checked > 200
 
 
 @pytest.mark.parametrize("seed", PAPER_RUNS)
