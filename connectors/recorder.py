@@ -95,9 +95,10 @@ class Recorder:
         now_ns = tally.last_ns
         if now_ns - self._flushed_ns >= _FLUSH_NS or self._buffered >= _FLUSH_BYTES:
             self._hand_over()
-            is_long = now_ns - tally.first_ns >= self._segment_ns
-            if is_long or self._writer.segment_bytes >= self._segment_bytes:
-                self._end_segment()
+        is_long = now_ns - tally.first_ns >= self._segment_ns
+        if is_long or self._writer.segment_bytes >= self._segment_bytes:
+            self._hand_over()
+            self._end_segment()
 
     def flush(self) -> None:
         """Wait until everything taken so far is on the disk. Raises RecordingError."""
@@ -160,6 +161,8 @@ class _Writer(Thread):
         """Put lines into the segment whose first frame came at `first_ns`."""
         if self._waiting + len(lines) > WAITING_LIMIT:
             self._fail("the disk is too slow for the market")
+        if self.error is not None:
+            return  # the recording has ended, and says so
         self._waiting += len(lines)
         self._orders.put((first_ns, lines))
 
@@ -169,10 +172,11 @@ class _Writer(Thread):
 
     def wait(self) -> None:
         """Return when everything before is done."""
-        done = Lock()
-        done.acquire()
-        self._orders.put(done)
-        done.acquire()
+        if self.is_alive():
+            done = Lock()
+            done.acquire()
+            self._orders.put(done)
+            done.acquire()
 
     def stop(self) -> None:
         """Do what is left, and end."""
@@ -204,8 +208,8 @@ class _Writer(Thread):
             return
         try:
             step(order)
-        except OSError as error:
-            self._fail(error.strerror or str(error))
+        except (OSError, zstandard.ZstdError) as error:
+            self._fail(getattr(error, "strerror", None) or str(error))
             self._certify_failure()
 
     def _fail(self, reason: str) -> None:

@@ -68,7 +68,15 @@ class RecordingReader:
         return self.readable_frames()
 
     def readable_frames(self) -> Iterator[RawFrame]:
-        """The frames before the first damage, which is taken for the end."""
+        """The frames before the first damage, which is taken for the end.
+
+        Raises RecordingError where the file cannot be opened at all.
+        """
+        try:
+            self._path.open("rb").close()
+        except OSError as error:
+            msg = f"{self._path}: cannot be read: {_reason(error)}"
+            raise RecordingError(msg) from error
         with suppress(RecordingError):
             yield from self._whole()
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ import structlog
 
 from connectors.binance.exchange_info import read_exchange_info
 from connectors.binance.wire import decode
+from connectors.certificate import digest_of, read_certificate
 from connectors.journal import Journal, JournalReader, JournalSink, held_runs
 from connectors.output import REPORT, OutputDirectory
 from connectors.recording import merged_frames
@@ -91,6 +92,14 @@ def _name(path: Path) -> str:
     return path.name.encode("utf-8", "backslashreplace").decode()
 
 
+def _warnings(recordings: Sequence[Path]) -> Iterator[str]:
+    for path in recordings:
+        certificate = read_certificate(path)
+        if certificate is not None and not certificate.complete:
+            reason = certificate.reason
+            yield f"{path}: incomplete ({reason}); its readable part was replayed"
+
+
 def _digest(path: Path) -> str:
     if path.exists() and not (path.is_file() or path.is_dir()):
         msg = (
@@ -98,11 +107,15 @@ def _digest(path: Path) -> str:
         )
         raise RecordingError(msg)
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        digest = digest_of(path)
     except OSError as error:
         msg = f"{path}: cannot be read: {error.strerror}"
         raise RecordingError(msg) from error
+    certificate = read_certificate(path)
+    if certificate and certificate.complete and digest != certificate.sha256:
+        msg = f"{path}: is not what its certificate says (sha256)"
+        raise RecordingError(msg)
+    return digest
 
 
 def _replay(
@@ -131,6 +144,7 @@ def _replay(
         output.write_csv(name, header, rows(tally))
     report = build_report(started.run_id, job.settings, engine, tally, elapsed_s)
     report["unrepresentable"] = {**archived.unrepresentable}
+    report["warnings"] = [*_warnings(job.recordings)]
     with output.file(REPORT) as file:
         file.write(msgspec.json.format(msgspec.json.encode(report)).decode() + "\n")
     _log.info("replay_finished", run_id=started.run_id)

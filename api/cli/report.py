@@ -20,6 +20,10 @@ def print_report(report: Report, out: Path) -> None:
             console.print(f"{symbol}: {facts['note']}")
     for kind, count in report["unknown_streams"].items():
         console.print(f"Unknown stream kind {kind}: {count} frames passed over.")
+    for warning in report["warnings"]:
+        Console(stderr=True, highlight=False, markup=False, soft_wrap=True).print(
+            f"Warning: {warning}"
+        )
     console.print(_trading(report["totals"]))
     console.print(report["totals"]["verdict"], style="bold")
     totals = report["totals"]

@@ -25,7 +25,8 @@ def opening_after(facts: Iterable[Journalled]) -> Opening | None:
     """Where the account stands after a run's facts; None where they tell no beginning.
 
     Fills are booked by the same ledger as then. Peak and day are those of the last
-    journalled mark, at most a second before the end. Raises StoreError where the facts contradict each other.
+    journalled mark, at most a second before the end. Raises StoreError where the facts
+    contradict each other.
     """
     rebuild = _Rebuild()
     with decimal.localcontext(EXACT):
