@@ -109,11 +109,13 @@ class Counter(dict[str, int]):
 
     def __missing__(self, text: str) -> int:
         """Count `text` and remember it."""
-        decimals = decimals_of(text)
-        if decimals > self.decimals:
+        try:
+            value = scaled(text, self.decimals)
+        except ValueError:
+            decimals = decimals_of(text)
             scaled(text, decimals)  # raises where the text is no number at all
-            raise MoreDecimals(decimals)
+            raise MoreDecimals(decimals) from None
         if len(self) >= self._MEMO_LIMIT:
             self.clear()
-        value = self[text] = scaled(text, self.decimals)
+        self[text] = value
         return value
