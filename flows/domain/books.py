@@ -20,21 +20,6 @@ PassedOn = ClockTick | Command | VenueStatus
 """Events that concern the account and cross the books unchanged."""
 
 
-class _Shelf(dict[str, SymbolBook]):
-    """Books by symbol; one that is asked for by its symbol is there."""
-
-    def __init__(self, depth: int, stale_after_ms: int) -> None:
-        super().__init__()
-        self._depth = depth
-        self._stale_after_ms = stale_after_ms
-
-    def __missing__(self, symbol: str) -> SymbolBook:
-        book = self[symbol] = SymbolBook(
-            symbol, depth=self._depth, stale_after_ms=self._stale_after_ms
-        )
-        return book
-
-
 class Books:
     """Routes each event to its symbol's book.
 
@@ -43,10 +28,12 @@ class Books:
     """
 
     def __init__(self, *, depth: int, stale_after_ms: int) -> None:
-        self.by_symbol: dict[str, SymbolBook] = _Shelf(depth, stale_after_ms)
+        self.by_symbol: dict[str, SymbolBook] = {}
         self.unused: dict[str, int] = {}
         self.unknown: dict[str, int] = {}
         self.trades: dict[str, int] = {}
+        self._depth = depth
+        self._stale_after_ms = stale_after_ms
         self._handlers: dict[type, Callable[[Any], Sequence[BookOutput | PassedOn]]] = {
             DepthDelta: self._on_delta,
             DepthSnapshot: self._on_snapshot,
@@ -67,17 +54,25 @@ class Books:
         return self._handlers[type(event)](event)
 
     def _on_delta(self, event: DepthDelta) -> list[BookOutput]:
-        return self.by_symbol[event.symbol].on_delta(event)
+        return self._book(event.symbol).on_delta(event)
 
     def _on_snapshot(self, event: DepthSnapshot) -> list[BookOutput]:
-        return self.by_symbol[event.symbol].on_snapshot(event)
+        return self._book(event.symbol).on_snapshot(event)
 
     def _on_ticker(self, event: BookTicker) -> list[BookOutput]:
-        return self.by_symbol[event.symbol].on_ticker(event)
+        return self._book(event.symbol).on_ticker(event)
 
     def _on_trade(self, event: MarketTrade) -> list[BookOutput]:
         self.trades[event.symbol] = self.trades.get(event.symbol, 0) + 1
-        return self.by_symbol[event.symbol].on_other(event.received_ns)
+        return self._book(event.symbol).on_other(event.received_ns)
+
+    def _book(self, symbol: str) -> SymbolBook:
+        book = self.by_symbol.get(symbol)
+        if book is None:
+            book = self.by_symbol[symbol] = SymbolBook(
+                symbol, depth=self._depth, stale_after_ms=self._stale_after_ms
+            )
+        return book
 
     def _on_other(self, event: OtherFrame) -> list[BookOutput]:
         counts = self.unused if event.is_known else self.unknown
