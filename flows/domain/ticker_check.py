@@ -64,9 +64,7 @@ class TickerCheck:
             view.bids, ticker.bid_price, ticker.bid_quantity
         ) and self._is_top(view.asks, ticker.ask_price, ticker.ask_quantity)
 
-    def _is_top(
-        self, levels: tuple[TickLevel, ...], price: str, quantity: str
-    ) -> bool:
+    def _is_top(self, levels: tuple[TickLevel, ...], price: str, quantity: str) -> bool:
         if not levels:  # an empty side is announced with quantity 0
             return _is_same(0, self._lots, quantity)
         ticks, lots = levels[0]

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -87,7 +88,21 @@ BY_STREAM = {
     "btcusdt@trade": TRADE,
     "btcusdt@aggTrade": AGGREGATE,
 }
-BAD_NUMBERS = ("", " ", "-1", "+1", "1e5", "1.2.3", ".5", "5.", "NaN", "1,0", "٣")
+BAD_NUMBERS = (
+    "",
+    " ",
+    "-1",
+    "+1",
+    "1e5",
+    "1.2.3",
+    ".5",
+    "5.",
+    "NaN",
+    "1,0",
+    "٣",
+    "1 2",
+)
+BAD_NUMBERS += (" 1", "1 ", "1\n", "9" * 200 + ".")
 
 
 def frame(stream: str, payload: Payload | bytes, at: int = 42) -> RawFrame:
@@ -265,6 +280,15 @@ def test_decode_number_that_is_no_plain_decimal_is_malformed(
     stream: str, field: str, number: str
 ) -> None:
     assert_malformed(stream, BY_STREAM[stream] | {field: number})
+
+
+@pytest.mark.parametrize(
+    ("stream", "field"), [("btcusdt@bookTicker", "A"), ("btcusdt@trade", "q")]
+)
+def test_decode_number_of_any_length_is_kept_as_it_is(stream: str, field: str) -> None:
+    number = "9" * 200 + "." + "0" * 200
+    event = decode(frame(stream, BY_STREAM[stream] | {field: number}))
+    assert number in msgspec.structs.astuple(event)
 
 
 @pytest.mark.parametrize(
