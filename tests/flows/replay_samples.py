@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import coverage
-
 from api.cli.synth import write_synthetic
 from connectors.journal import JournalReader, JournalRow
 
@@ -35,7 +33,7 @@ def run_mft(
 
     It counts towards coverage where the test does and no `prefix` hampers it.
     """
-    is_measured = coverage.Coverage.current() is not None and not prefix
+    is_measured = sys.gettrace() is not None and not prefix
     command = _MEASURED if is_measured else COMMAND
     return subprocess.run(
         [*prefix, *command, *map(str, arguments)],

@@ -68,7 +68,7 @@ def _kill_within_insert(process: subprocess.Popen[str], rng: random.Random) -> s
     return table
 
 
-@pytest.mark.no_cover
+@pytest.mark.untraced
 @pytest.mark.parametrize("seed", [20_240_808, 20_240_809])
 def test_archive_killed_within_inserts_holds_everything_exactly_once(
     tmp_path: Path, seed: int
