@@ -135,7 +135,7 @@ _venue_status = msgspec.json.Decoder(_VenueStatus)
 _NUMBER = r"[0-9]{1,99}+(?:\.[0-9]{1,99}+)?+"
 _are_two_numbers = re.compile(f"{_NUMBER} {_NUMBER}").fullmatch
 _are_four_numbers = re.compile(" ".join([_NUMBER] * 4)).fullmatch
-"""One match instead of a call a number; what fails is looked at one by one."""
+"""One match instead of a call a number; what fails is looked at number by number."""
 
 
 def decode(frame: RawFrame) -> Event:

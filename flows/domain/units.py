@@ -101,11 +101,10 @@ class Counter(dict[str, int]):
     `counter[text]` raises MoreDecimals or ValueError as `scaled` does.
     """
 
-    _MEMO_LIMIT = 32_768
-
-    def __init__(self, decimals: int) -> None:
+    def __init__(self, decimals: int, *, memo_limit: int = 32_768) -> None:
         super().__init__()
         self.decimals = decimals
+        self._memo_limit = memo_limit
 
     def __missing__(self, text: str) -> int:
         """Count `text` and remember it."""
@@ -115,7 +114,7 @@ class Counter(dict[str, int]):
             decimals = decimals_of(text)
             scaled(text, decimals)  # raises where the text is no number at all
             raise MoreDecimals(decimals) from None
-        if len(self) >= self._MEMO_LIMIT:
+        if len(self) >= self._memo_limit:
             self.clear()
         self[text] = value
         return value
