@@ -1,10 +1,14 @@
 """What holds for every test.
 
+A test marked `untraced` repeats at length what shorter ones run, and does not count
+towards coverage: tracing its lines would take four times as long.
+
 With `MFT_REQUIRE_ALL=1` a skip is a failure: where everything a test needs must be
 there, a test that did not run has shown nothing.
 """
 
 import os
+import sys
 from collections.abc import Generator
 from typing import TypeVar
 
@@ -41,3 +45,15 @@ def pytest_make_collect_report() -> (
 ):
     """Turn the skip of a whole module into a failure where everything is required."""
     return _required((yield))
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """Run a test marked `untraced` without the coverage tracer."""
+    tracer = sys.gettrace()
+    if item.get_closest_marker("untraced"):
+        sys.settrace(None)
+    try:
+        yield
+    finally:
+        sys.settrace(tracer)

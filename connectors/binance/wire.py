@@ -34,7 +34,7 @@ from flows.domain.frame import RawFrame
 from flows.domain.instrument import Instrument
 from flows.domain.market import Market, market_of
 from flows.domain.opening import Opening
-from flows.domain.units import MAX_DIGITS, decimals_of, scaled
+from flows.domain.units import decimals_of, scaled
 
 _KNOWN_UNUSED = frozenset(
     {
@@ -147,6 +147,13 @@ _opening = msgspec.json.Decoder(Opening)
 _venue_status = msgspec.json.Decoder(_VenueStatus)
 
 
+_NUMBER = r"[0-9]{1,99}+(?:\.[0-9]{1,99}+)?+"
+_are_two_numbers = re.compile(f"{_NUMBER} {_NUMBER}").fullmatch
+_are_numbers = re.compile(f"(?:{_NUMBER}(?: {_NUMBER})*+)?+").fullmatch
+_are_four_numbers = re.compile(" ".join([_NUMBER] * 4)).fullmatch
+"""One match instead of a call a number; what fails is looked at number by number."""
+
+
 def decode(frame: RawFrame) -> Event:
     """The event in a raw frame.
 
@@ -210,7 +217,8 @@ def _parse_snapshot(frame: RawFrame, symbol: str) -> DepthSnapshot:
 
 def _parse_book_ticker(frame: RawFrame, symbol: str) -> BookTicker:
     wire = _book_ticker.decode(frame.payload)
-    _check_numbers(wire.b, wire.B, wire.a, wire.A)
+    if not _are_four_numbers(f"{wire.b} {wire.B} {wire.a} {wire.A}"):
+        _check_numbers(wire.b, wire.B, wire.a, wire.A)
     return BookTicker(
         _agreed(symbol, wire.s),
         frame.received_ns,
@@ -240,7 +248,8 @@ def _market_trade(
     *,
     is_aggregate: bool,
 ) -> MarketTrade:
-    _check_numbers(wire.p, wire.q)
+    if not _are_two_numbers(f"{wire.p} {wire.q}"):
+        _check_numbers(wire.p, wire.q)
     return MarketTrade(
         _agreed(symbol, wire.s),
         frame.received_ns,
@@ -323,26 +332,14 @@ def _agreed(stream_symbol: str, payload_symbol: str) -> str:
     raise ValueError(msg)
 
 
-_NUMBER = r"[0-9]++(?:\.[0-9]++)?+"
-_NUMBERS = {
-    count: re.compile(" ".join([_NUMBER] * count)).fullmatch for count in (2, 4)
-}
-"""What `scaled` accepts, so many times: one match costs less than a call a number."""
-_ANY_NUMBERS = re.compile(rf"(?:{_NUMBER}(?: {_NUMBER})*+)?+").fullmatch
-
-
 def check_levels(levels: Levels) -> None:
     """Raise ValueError where a number of `levels` is no plain unsigned decimal."""
     texts = tuple(chain.from_iterable(levels))
-    if len(joined := " ".join(texts)) > MAX_DIGITS or not _ANY_NUMBERS(joined):
-        for text in texts:
-            scaled(text, decimals_of(text))
+    if not _are_numbers(" ".join(texts)):
+        _check_numbers(*texts)
 
 
 def _check_numbers(*texts: str) -> None:
-    """Raise ValueError where one of 2 or 4 `texts` is no plain unsigned decimal."""
-    joined = " ".join(texts)
-    if len(joined) <= MAX_DIGITS and _NUMBERS[len(texts)](joined):
-        return
+    """Raise ValueError where one of `texts` is no plain unsigned decimal."""
     for text in texts:
         scaled(text, decimals_of(text))

@@ -79,8 +79,13 @@ class BookSide:
 
     def best(self) -> int | None:
         """The best price in ticks, or None on an empty side."""
-        top = self.top(1)
-        return top[0][0] if top else None
+        held, prices, end = self.lots, self.prices, -1 if self._is_bid else 0
+        while prices:
+            price = prices[end]
+            if held[price]:
+                return price
+            del held[price], prices[end]
+        return None
 
     def levels(self) -> Iterator[TickLevel]:
         """Every level, ascending by price."""

@@ -20,7 +20,14 @@ BUFFER_LIMIT = 10_000
 """Depth events kept while waiting for a snapshot; the oldest gives way."""
 
 RECENT_LIMIT = 64
-"""Applied depth events kept so that a snapshot older than the book can be audited."""
+"""Applied depth events kept so that a snapshot older than the book can be audited.
+
+They are kept packed: as objects they would be thousands of small ones a symbol, which
+push the book itself out of the processor's cache.
+"""
+
+_pack = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder(DepthDelta).decode
 
 
 class BookState(Enum):
@@ -105,7 +112,7 @@ class SymbolBook:
         self._snapshot: DepthSnapshot | None = None
         self._buffer: deque[DepthDelta] = deque()
         self._gap_event: DepthDelta | None = None
-        self._recent: deque[DepthDelta] = deque(maxlen=RECENT_LIMIT)
+        self._recent: deque[bytes] = deque(maxlen=RECENT_LIMIT)
         self._audit: Audit | None = None
 
     def on_delta(self, delta: DepthDelta) -> list[BookOutput]:
@@ -270,7 +277,7 @@ class SymbolBook:
             self.counts.crossed += 1
             self._sequence.reset()
             return [self._leave(BookState.CROSSED, received_ns)]
-        self._recent.append(delta)
+        self._recent.append(_pack(delta))
         if self._audit is not None:
             self._audit.feed(delta)
             if drift := self._decide_audit(self._audit, received_ns):
@@ -291,7 +298,7 @@ class SymbolBook:
 
     def _start_audit(self, snapshot: DepthSnapshot) -> list[BookOutput]:
         audit = Audit(snapshot, is_spot=self.market is Market.SPOT)
-        if not all(audit.feed(delta) for delta in self._recent):
+        if not all(audit.feed(_unpack(packed)) for packed in self._recent):
             return []  # older than what is remembered: no comparison is possible
         self._audit = audit
         return self._decide_audit(audit, snapshot.received_ns)

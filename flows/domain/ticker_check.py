@@ -7,6 +7,7 @@ from flows.domain.units import Counter, MoreDecimals, scaled
 from flows.domain.view import BookView, TickLevel
 
 _PENDING_LIMIT = 4_096
+_MEMO_LIMIT = 1_024  # best prices stay near each other
 
 
 class TickerCheck:
@@ -20,8 +21,8 @@ class TickerCheck:
     def __init__(self) -> None:
         self._views: deque[BookView] = deque(maxlen=_PENDING_LIMIT)
         self._tickers: deque[BookTicker] = deque(maxlen=_PENDING_LIMIT)
-        self._ticks = Counter(0)
-        self._lots = Counter(0)
+        self._ticks = _counter(0)
+        self._lots = _counter(0)
         self.checked = 0
         self.equal = 0
 
@@ -57,9 +58,9 @@ class TickerCheck:
 
     def _agrees(self, view: BookView, ticker: BookTicker) -> bool:
         if self._ticks.decimals != view.price_decimals:
-            self._ticks = Counter(view.price_decimals)
+            self._ticks = _counter(view.price_decimals)
         if self._lots.decimals != view.quantity_decimals:
-            self._lots = Counter(view.quantity_decimals)
+            self._lots = _counter(view.quantity_decimals)
         return self._is_top(
             view.bids, ticker.bid_price, ticker.bid_quantity
         ) and self._is_top(view.asks, ticker.ask_price, ticker.ask_quantity)
@@ -71,6 +72,10 @@ class TickerCheck:
         return _is_same(ticks, self._ticks, price) and _is_same(
             lots, self._lots, quantity
         )
+
+
+def _counter(decimals: int) -> Counter:
+    return Counter(decimals, memo_limit=_MEMO_LIMIT)
 
 
 def _is_same(count: int, counter: Counter, text: str) -> bool:

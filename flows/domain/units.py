@@ -101,19 +101,20 @@ class Counter(dict[str, int]):
     `counter[text]` raises MoreDecimals or ValueError as `scaled` does.
     """
 
-    _MEMO_LIMIT = 32_768
-
-    def __init__(self, decimals: int) -> None:
+    def __init__(self, decimals: int, *, memo_limit: int = 32_768) -> None:
         super().__init__()
         self.decimals = decimals
+        self._memo_limit = memo_limit
 
     def __missing__(self, text: str) -> int:
         """Count `text` and remember it."""
-        decimals = decimals_of(text)
-        if decimals > self.decimals:
+        try:
+            value = scaled(text, self.decimals)
+        except ValueError:
+            decimals = decimals_of(text)
             scaled(text, decimals)  # raises where the text is no number at all
-            raise MoreDecimals(decimals)
-        if len(self) >= self._MEMO_LIMIT:
+            raise MoreDecimals(decimals) from None
+        if len(self) >= self._memo_limit:
             self.clear()
-        value = self[text] = scaled(text, self.decimals)
+        self[text] = value
         return value

@@ -40,8 +40,8 @@ def zstd(content: bytes) -> bytes:
 
 
 def zstd_segments(content: bytes) -> bytes:
-    """Several zstd frames, cut anywhere, as a recorder flushes them."""
-    cuts = [content[at : at + 5_000] for at in range(0, len(content), 5_000)]
+    """Several zstd frames, cut within lines, as a recorder flushes them."""
+    cuts = [content[at : at + 4_900] for at in range(0, len(content), 4_900)]
     return b"".join(map(zstd, cuts))
 
 

@@ -76,6 +76,7 @@ def assert_equal(book: Book, naive: NaiveBook) -> None:
     assert not view.is_beyond_horizon
 
 
+@pytest.mark.untraced
 @settings(deadline=None, max_examples=120)
 @given(events, st.lists(events, max_size=8))
 def test_apply_any_events_equal_the_naive_book(
@@ -265,6 +266,7 @@ def test_extend_complete_side_leaves_no_edge() -> None:
     assert dict(mine.bids.levels())[4] == 9
 
 
+@pytest.mark.untraced
 @settings(deadline=None, max_examples=25)
 @given(st.integers(0, 2**32), st.integers(1, 10))
 def test_extend_matching_books_knows_more_and_nothing_wrong(

@@ -75,6 +75,7 @@ def book_digest(bids: list[list[str]], asks: list[list[str]]) -> str:
     return hashlib.sha256("".join(rows).encode()).hexdigest()
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("name", WITH_SNAPSHOT)
 def test_apply_recording_with_snapshot_gives_the_known_books(name: str) -> None:
     expected = expected_symbols(name)

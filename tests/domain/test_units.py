@@ -124,8 +124,7 @@ def test_counter_repeated_text_is_answered_from_memo() -> None:
 
 
 def test_counter_full_memo_starts_anew_and_stays_exact() -> None:
-    counter = Counter(0)
-    limit = counter._MEMO_LIMIT
-    assert all(counter[str(number)] == number for number in range(limit + 5))
+    counter = Counter(0, memo_limit=100)
+    assert all(counter[str(number)] == number for number in range(105))
     assert len(counter) == 5
     assert counter["1"] == 1

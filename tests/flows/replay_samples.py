@@ -12,7 +12,11 @@ from api.cli.synth import write_synthetic
 from connectors.journal import JournalReader, JournalRow
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMAND = (sys.executable, "-m", "api.cli.main")
+_MODULE = ("-m", "api.cli.main")
+COMMAND = (sys.executable, *_MODULE)
+"""`mft`, for processes that are killed or short of room: they measure no coverage."""
+
+_MEASURED = (sys.executable, "-m", "coverage", "run", "--parallel-mode", *_MODULE)
 
 
 def synthetic(folder: Path, *, seconds: int = 60, seed: int = 7) -> Path:
@@ -25,9 +29,14 @@ def synthetic(folder: Path, *, seconds: int = 60, seed: int = 7) -> Path:
 def run_mft(
     *arguments: object, prefix: Sequence[str] = (), timeout_s: int = 300
 ) -> subprocess.CompletedProcess[str]:
-    """`mft` with `arguments`, in a process of its own."""
+    """`mft` with `arguments`, in a process of its own.
+
+    It counts towards coverage where the test does and no `prefix` hampers it.
+    """
+    is_measured = sys.gettrace() is not None and not prefix
+    command = _MEASURED if is_measured else COMMAND
     return subprocess.run(
-        [*prefix, *COMMAND, *map(str, arguments)],
+        [*prefix, *command, *map(str, arguments)],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -90,6 +90,7 @@ def test_replay_counts_of_depth_events_add_up(traded: ReplayJob) -> None:
     assert report["totals"]["messages"] == sum(depth_events)
 
 
+@pytest.mark.untraced
 def test_replay_daily_loss_is_reported_as_kill(tmp_path: Path) -> None:
     limit = "max_daily_loss=0.01"
     job = _job(tmp_path / "out", synthetic(tmp_path, seconds=60), assignments=[limit])
@@ -138,6 +139,7 @@ def test_replay_database_holds_every_journal_row_and_view(short: ReplayJob) -> N
     assert views == applied
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("batch_size", [1, 7, 256])
 def test_replay_batch_size_never_changes_the_journal(
     tmp_path: Path, short: ReplayJob, batch_size: int
@@ -151,6 +153,7 @@ def test_replay_batch_size_never_changes_the_journal(
         assert journal_of(out) == journal_of(short.out)
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("name", [CLIP, "usdm_4alts_20210722_30s.jsonl.gz"])
 def test_replay_recorded_market_equals_what_is_known_of_it(
     tmp_path: Path, name: str
@@ -262,6 +265,7 @@ def test_replay_unusable_instruments_leave_no_output(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.untraced
 def test_replay_given_instruments_decide_the_step(tmp_path: Path) -> None:
     info = tmp_path / "info.json"
     info.write_text(

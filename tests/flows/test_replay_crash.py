@@ -50,6 +50,7 @@ def _killed_after(arguments: list[str], seconds: float) -> bool:
         return False
 
 
+@pytest.mark.untraced
 def test_mft_replay_killed_at_random_moments_ends_as_if_undisturbed(
     tmp_path: Path,
 ) -> None:
@@ -73,6 +74,7 @@ def test_mft_replay_killed_at_random_moments_ends_as_if_undisturbed(
     assert _counts(out) == _counts(undisturbed)
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_mft_replay_interrupted_says_so_and_resumes(
     tmp_path: Path, number: signal.Signals

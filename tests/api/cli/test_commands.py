@@ -56,6 +56,7 @@ def test_mft_replay_summary_names_what_a_trader_needs(tmp_path: Path) -> None:
     assert max(map(len, ended.stdout.splitlines()[:8])) <= 80
 
 
+@pytest.mark.untraced
 def test_mft_demo_without_recording_trades_a_synthetic_market(tmp_path: Path) -> None:
     out = tmp_path / "demo"
     ended = run_mft("demo", "--out", out)

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -88,6 +89,7 @@ BY_STREAM = {
     "btcusdt@aggTrade": AGGREGATE,
 }
 BAD_NUMBERS = ("", " ", "-1", "+1", "1e5", "1.2.3", ".5", "5.", "NaN", "1,0", "٣")
+BLANKS = ("1 2", " 1", "1 ", "1\n")
 
 
 def frame(stream: str, payload: Payload | bytes, at: int = 42) -> RawFrame:
@@ -260,11 +262,20 @@ def test_decode_id_out_of_range_is_malformed(
         *(("btcusdt@aggTrade", field) for field in "pq"),
     ],
 )
-@pytest.mark.parametrize("number", BAD_NUMBERS)
+@pytest.mark.parametrize("number", [*BAD_NUMBERS, *BLANKS, "9" * 200 + "."])
 def test_decode_number_that_is_no_plain_decimal_is_malformed(
     stream: str, field: str, number: str
 ) -> None:
     assert_malformed(stream, BY_STREAM[stream] | {field: number})
+
+
+@pytest.mark.parametrize(
+    ("stream", "field"), [("btcusdt@bookTicker", "A"), ("btcusdt@trade", "q")]
+)
+def test_decode_number_of_any_length_is_kept_as_it_is(stream: str, field: str) -> None:
+    number = "9" * 200 + "." + "0" * 200
+    event = decode(frame(stream, BY_STREAM[stream] | {field: number}))
+    assert number in msgspec.structs.astuple(event)
 
 
 @pytest.mark.parametrize(

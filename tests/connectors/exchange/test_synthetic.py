@@ -132,6 +132,7 @@ def known_part(truth: list[NaiveLevel], held: dict[Decimal, Decimal]) -> bool:
     return all(whole.get(price) == quantity for price, quantity in held.items())
 
 
+@pytest.mark.untraced
 @given(seed=seeds)
 @few
 def test_market_same_arguments_give_identical_frames(seed: int) -> None:
@@ -381,6 +382,7 @@ def numbers(frames: list[RawFrame], symbol: str) -> Iterator[tuple[str, str]]:
             yield from chain.from_iterable(message[side] for side in sides)
 
 
+@pytest.mark.untraced
 def test_market_diff_levels_look_like_the_exchange() -> None:
     frames = recorded(market_of(PAIR), 60)
     book, sizes, seen = NaiveBook(), [], Counter[str]()
@@ -430,6 +432,7 @@ def test_market_default_seeds_visit_every_zone_within_a_minute(
     assert all(zones[zone] > 20 for zone in ("BUY", "SELL", "NEUTRAL"))
 
 
+@pytest.mark.untraced
 def test_market_moves_reach_target_stop_and_neither_within_a_minute() -> None:
     outcomes = Counter[str]()
     for symbol in PAIR:
@@ -454,6 +457,7 @@ def outcome(paid: int, bids: list[int]) -> str:
     return "time"
 
 
+@pytest.mark.untraced
 @given(seed=seeds)
 @few
 def test_flow_after_each_action_quotes_stand_around_the_fair_price(seed: int) -> None:
@@ -465,6 +469,7 @@ def test_flow_after_each_action_quotes_stand_around_the_fair_price(seed: int) ->
         assert bid * FINE <= flow.fair < ask * FINE
 
 
+@pytest.mark.untraced
 def test_flow_coarse_prices_stay_positive_and_alive() -> None:
     flow = OrderFlow(listed("ODDUSDT", "1.000", "0.001", "1"), Random(1), update_id=1)
     for _ in range(5_000):
