@@ -32,7 +32,7 @@ check: setup ## Run what CI runs: format, lint, types, house rules, tests, cover
 	$(BIN)/python -m tests.quality.branches .coverage.json
 
 chaos: setup ## Run every scenario of faults (half an hour; CI runs a tenth)
-	MFT_CHAOS=all $(BIN)/python -m pytest tests/chaos --durations=5
+	MFT_CHAOS=all $(BIN)/python -m pytest -n 2 tests/chaos --durations=5
 
 bench: setup ## Measure the speed of the books and of the whole path
 	$(BIN)/mft bench
