@@ -108,6 +108,8 @@ def trade(job: TradeJob, on_status: OnStatus = lambda _status: None) -> Status:
         _log.info("trade_started", run_id=started.run_id, symbols=job.market.symbols)
         _run(live, engine, journal, latency)
         last = status(live.clock())
+    if recorder is not None and recorder.error is not None:
+        raise recorder.error
     _log.info("trade_ended", run_id=started.run_id, reason=live.stop.reason)
     return last
 

@@ -4,7 +4,7 @@ The loop runs only inside `poll`, so everything happens on the thread of the dat
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -77,6 +77,7 @@ class Transport:
         self._sending: set[asyncio.Task[None]] = set()
         self._sockets: dict[int, ClientConnection] = {}
         self._rest: aiohttp.ClientSession | None = None
+        self._bug: BaseException | None = None
 
     def poll(self) -> list[RawFrame]:
         """Let the loop run until there is news, for at most LONGEST_WAIT_S.
@@ -98,6 +99,8 @@ class Transport:
                     await self._news.wait()
             self._on_time()
         self._news.clear()
+        if self._bug is not None:
+            raise self._bug
         return self._feed.take_frames()
 
     def _on_time(self) -> None:
@@ -110,18 +113,29 @@ class Transport:
 
     def _start(self, action: Action) -> None:
         match action:
-            case Connect():
-                self._tasks[action.serial] = self._loop.create_task(self._read(action))
-            case Get():
-                self._tasks[action.serial] = self._loop.create_task(self._ask(action))
+            case Connect(serial):
+                self._tasks[serial] = self._run(self._read(action))
+            case Get(serial):
+                self._tasks[serial] = self._run(self._ask(action))
             case Send(serial, text):
                 if (socket := self._sockets.get(serial)) is not None:
-                    sending = self._loop.create_task(_send(socket, text))
+                    sending = self._run(_send(socket, text))
                     self._sending.add(sending)
                     sending.add_done_callback(self._sending.discard)
             case HangUp(serial):
                 if (task := self._tasks.pop(serial, None)) is not None:
                     task.cancel()
+
+    def _run(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = self._loop.create_task(work)
+        task.add_done_callback(self._on_done)
+        return task
+
+    def _on_done(self, task: asyncio.Task[None]) -> None:
+        """Keep what no task expected, for `poll` to raise: it is a bug of ours."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._bug = self._bug or error
+            self._news.set()
 
     # -- streams ----------------------------------------------------------------------
 

@@ -44,6 +44,7 @@ def _explains(fault: Fault, symbol: str, moment_ns: int) -> bool:
     return begun_ns <= moment_ns <= begun_ns + LONGEST_FAULT_NS + RECOVERY_NS
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("seed", SCENARIOS)
 def test_market_feed_under_random_faults_is_true_or_not_synced(seed: int) -> None:
     faults = random_faults(
@@ -146,6 +147,7 @@ def test_market_feed_recorded_best_prices_agree_over_the_whole_wire(
         assert book.ticker_check.equal == book.ticker_check.checked > 200
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("seed", PAPER_RUNS)
 def test_replay_of_a_paper_run_under_faults_decides_as_the_run_did(
     tmp_path: Path, seed: int

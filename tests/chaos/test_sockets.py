@@ -81,6 +81,7 @@ class SocketRun:
         self.transport.close()
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("seed", SCENARIOS)
 def test_transport_under_random_faults_keeps_books_true_or_not_synced(
     seed: int,
