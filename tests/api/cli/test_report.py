@@ -47,7 +47,12 @@ def _totals(**changes: Any) -> dict[str, Any]:
 
 
 def _report(facts: dict[str, Any], totals: dict[str, Any]) -> dict[str, Any]:
-    return {"symbols": {"[/b]": facts}, "unknown_streams": {}, "totals": totals}
+    return {
+        "symbols": {"[/b]": facts},
+        "unknown_streams": {},
+        "warnings": [],
+        "totals": totals,
+    }
 
 
 def test_print_report_markup_in_input_is_shown_as_it_stands(
