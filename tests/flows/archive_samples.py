@@ -14,6 +14,7 @@ from flows.domain.equity import EquityMarked
 from flows.domain.event import Verb
 from flows.domain.frame import RawFrame
 from flows.domain.kill import KillReason, KillReset, KillTripped
+from flows.domain.opening import Opening
 from flows.domain.order import (
     Fill,
     Order,
@@ -25,6 +26,7 @@ from flows.domain.order import (
 from flows.domain.position import Direction, PositionChanged, TradeClosed
 from flows.domain.risk import Approved, RefusalReason, Refused
 from flows.domain.run import (
+    AccountOpened,
     CommandHandled,
     JournalEntry,
     Journalled,
@@ -153,6 +155,7 @@ def facts_of_every_kind(received_ns: int, number: int) -> list[Journalled]:
         ),
         KillTripped(**account, reason=KillReason.DRAWDOWN, detail="1000 at limit"),
         KillReset(**account, operator="op", reason="seen", is_peak_rebased=True),
+        AccountOpened(**account, opening=Opening(cash=Decimal("-0.25"))),
     ]
 
 
