@@ -43,11 +43,9 @@ def exact(levels: Any, limit: int) -> Levels:
 async def compared(port: int, book: Any) -> bool:
     """Whether the client's top 20 is the exchange's at the same update id."""
     path = f"/admin/book?symbol={BTC}&update_id={book['nonce']}&limit=20"
+    mine = [exact(book[side], 20) for side in ("bids", "asks")]  # before it moves on
     _, true, _ = await call(port, path)
-    sides = [
-        (exact(book[side], 20), exact(true[side], 20)) for side in ("bids", "asks")
-    ]
-    return all(mine == theirs for mine, theirs in sides)
+    return mine == [exact(true[side], 20) for side in ("bids", "asks")]
 
 
 async def follow(client: Any) -> None:
