@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from connectors.journal import JournalReader
+from flows.domain.errors import StoreError
 from flows.domain.opening import Opening
 from flows.domain.rebuild import opening_after
 from flows.domain.run import Journalled
@@ -26,7 +27,11 @@ def read_opening(journal: Path) -> Opening:
     reader = JournalReader(journal)
     try:
         for run_id in reader.runs_back():
-            opening = opening_after(_facts(reader, run_id))
+            try:
+                opening = opening_after(_facts(reader, run_id))
+            except StoreError as error:
+                msg = f"{journal}: run {run_id} cannot be gone on from: {error}"
+                raise StoreError(msg) from error
             if opening is not None:
                 return opening
     finally:
@@ -38,4 +43,8 @@ def _facts(reader: JournalReader, run_id: str) -> Iterator[Journalled]:
     last = reader.last_sequence(run_id)
     for first in range(0, last + 1, _CHUNK):
         for row in reader.events(run_id, first, first + _CHUNK - 1):
-            yield _decode(row.body)
+            try:
+                yield _decode(row.body)
+            except (msgspec.DecodeError, ValueError) as error:
+                msg = f"entry {row.sequence} ({row.kind}) cannot be read: {error}"
+                raise StoreError(msg) from error

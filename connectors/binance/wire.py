@@ -281,7 +281,8 @@ def _parse_alarm(frame: RawFrame, _symbol: str) -> DepthAlarm:
 def _parse_instruments(frame: RawFrame, _symbol: str) -> InstrumentsTold:
     instruments = _instruments.decode(frame.payload)
     for symbol, instrument in instruments.items():
-        if min(instrument.tick_size, instrument.step_size) <= 0:
+        steps = instrument.tick_size, instrument.step_size
+        if not all(step.is_finite() and step > 0 for step in steps):
             msg = f"expected a positive tick and step of {symbol}, was {instrument}"
             raise ValueError(msg)
     return InstrumentsTold(frame.received_ns, instruments)
@@ -335,7 +336,8 @@ def _agreed(stream_symbol: str, payload_symbol: str) -> str:
 def check_levels(levels: Levels) -> None:
     """Raise ValueError where a number of `levels` is no plain unsigned decimal."""
     texts = tuple(chain.from_iterable(levels))
-    if not _are_numbers(" ".join(texts)):
+    joined = " ".join(texts)
+    if joined.count(" ") >= max(len(texts), 1) or not _are_numbers(joined):
         _check_numbers(*texts)
 
 

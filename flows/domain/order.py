@@ -130,6 +130,8 @@ class WorkingOrder(msgspec.Struct):
             self._refuse(f"a fill after {self.status.value}")
         if fill.quantity <= 0 or fill.quantity > self.remaining:
             self._refuse(f"a fill of {fill.quantity} of {self.remaining} remaining")
+        if fill.price <= 0:
+            self._refuse(f"a fill at {fill.price}")
         self.filled += fill.quantity
         is_full = self.filled == self.order.quantity
         self.status = OrderStatus.FILLED if is_full else OrderStatus.PARTIALLY_FILLED

@@ -7,12 +7,12 @@ from decimal import Decimal
 import msgspec
 
 from flows.domain.equity import EquityMarked
-from flows.domain.errors import StoreError
+from flows.domain.errors import OrderError, StoreError
 from flows.domain.event import Verb
 from flows.domain.kill import KillReset, KillTripped, killed_before
 from flows.domain.ledger import Ledger
 from flows.domain.opening import LostOrder, Opening
-from flows.domain.order import Fill, Order, OrderReport, Purpose
+from flows.domain.order import Fill, Order, OrderReport, Purpose, WorkingOrder
 from flows.domain.risk import ORDER_RATE_WINDOW_NS, Approved
 from flows.domain.run import AccountOpened, CommandHandled, Journalled
 from flows.domain.units import EXACT
@@ -31,7 +31,13 @@ def opening_after(facts: Iterable[Journalled]) -> Opening | None:
     rebuild = _Rebuild()
     with decimal.localcontext(EXACT):
         for fact in facts:
-            rebuild.apply(fact)
+            try:
+                rebuild.apply(fact)
+            except (ArithmeticError, OrderError, ValueError) as error:
+                msg = (
+                    f"A {type(fact).__name__} at {fact.received_ns} cannot be: {error}"
+                )
+                raise StoreError(msg) from error
         return rebuild.opening() if rebuild.has_begun else None
 
 
@@ -39,8 +45,7 @@ class _Rebuild:
     def __init__(self) -> None:
         self.has_begun = False
         self._ledger = Ledger(Decimal(0))
-        self._orders: dict[str, Order] = {}
-        self._in_flight: dict[str, Decimal] = {}
+        self._in_flight: dict[str, WorkingOrder] = {}
         self._sent_ns: list[int] = []
         self._killed: KillTripped | None = None
         self._is_paused = False
@@ -71,12 +76,10 @@ class _Rebuild:
         self._sent_ns = list(opening.sent_ns)
         self._killed = killed_before(opening)
         self._is_paused = opening.is_paused
-        self._orders.clear()
         self._in_flight.clear()
 
     def _on_order(self, order: Order) -> None:
-        self._orders[order.client_order_id] = order
-        self._in_flight[order.client_order_id] = Decimal(0)
+        self._in_flight[order.client_order_id] = WorkingOrder(order)
         self._sent_ns.append(order.received_ns)
         position = self._ledger.positions.get(order.symbol)
         if position is not None and order.purpose is not Purpose.ENTRY:
@@ -84,12 +87,12 @@ class _Rebuild:
 
     def _on_fill(self, fill: Fill) -> None:
         order_id = fill.client_order_id
-        order = self._orders.get(order_id)
-        if order is None:
-            msg = f"Fill {fill.trade_id} is of order {order_id}, which was never sent"
-            raise StoreError(msg)
-        self._ledger.apply(fill, order.purpose)
-        self._in_flight[order_id] += fill.quantity
+        working = self._in_flight.get(order_id)
+        if working is None:
+            msg = f"fill of order {order_id}, which was never sent or had ended"
+            raise OrderError(msg)
+        working.fill(fill)
+        self._ledger.apply(fill, working.order.purpose)
 
     def _on_control(self, fact: Journalled) -> None:
         match fact:
@@ -115,7 +118,7 @@ class _Rebuild:
             kill_detail=killed.detail if killed else "",
             is_paused=self._is_paused,
             lost_orders=tuple(
-                LostOrder(self._orders[order_id].symbol, order_id, filled)
-                for order_id, filled in self._in_flight.items()
+                LostOrder(working.order.symbol, order_id, working.filled)
+                for order_id, working in self._in_flight.items()
             ),
         )
