@@ -1,7 +1,7 @@
 """The journal: an append-only SQLite file of everything that was decided and done."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,6 +29,7 @@ SELECT run_id, sequence, received_ns, kind, symbol, body FROM events
 WHERE run_id = ? AND sequence BETWEEN ? AND ? ORDER BY sequence
 """
 _BEFORE = "SELECT max(run_id) FROM events WHERE ? IS NULL OR run_id < ?"
+_AFTER = "SELECT min(run_id) FROM events WHERE run_id > ?"
 _LAST = "SELECT max(sequence) FROM events WHERE run_id = ?"
 
 _encode = msgspec.json.Encoder().encode
@@ -180,6 +181,14 @@ class JournalReader:
                 return
             yield run_id
 
+    def run_after(self, run_id: str) -> str | None:
+        """The id of the run after another; after '' the first one."""
+        if not self.has_schema():
+            return None
+        with self._connection.errors():
+            row = self._connection.sql.execute(_AFTER, (run_id,)).fetchone()
+        return None if row[0] is None else str(row[0])
+
     def has_schema(self) -> bool:
         """Whether the writer got as far as its first table."""
         query = "SELECT count(*) FROM sqlite_master WHERE name = 'events'"
@@ -196,6 +205,20 @@ class JournalReader:
         """Entries `first` to `last` (inclusive) of a run, in order."""
         with self._connection.errors():
             return _select(self._connection.sql, run_id, first, last)
+
+    def reading(
+        self, run_id: str, first: int, *, batch_size: int = 1_000
+    ) -> Callable[[], list[JournalRow]]:
+        """Each call gives the run's next entries, from `first` on, that are there."""
+        position = first
+
+        def read() -> list[JournalRow]:
+            nonlocal position
+            rows = self.events(run_id, position, position + batch_size - 1)
+            position += len(rows)
+            return rows
+
+        return read
 
     def close(self) -> None:
         """Close the file."""

@@ -16,6 +16,7 @@ JOURNAL = "journal.sqlite"
 CLICKHOUSE = "clickhouse"
 RECORDING = "recording"
 _LOCK = ".lock"
+_ARCHIVE_LOCK = ".archive.lock"
 _PARTIAL = ".partial"
 _TABLES = ("views.csv", "signals.csv", "orders.csv", "fills.csv", "trades.csv")
 _WRITTEN = (_LOCK, JOURNAL, REPORT, *_TABLES)
@@ -110,6 +111,28 @@ class OutputDirectory:
         self._lock.close()
 
 
+class ArchivedDirectory:
+    """The directory of a live engine, as its archive reads it; one archive at a time.
+
+    Raises ConfigurationError where it is missing or another archive reads it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        if not path.is_dir():
+            msg = f"{path}: no such directory; expected that of an `mft trade --data`"
+            raise ConfigurationError(msg)
+        self._lock_path = path / _ARCHIVE_LOCK
+        self._lock = _locked(path, _ARCHIVE_LOCK, "another archive is reading here")
+        self.journal = path / JOURNAL
+        self.recording = path / RECORDING
+        self.clickhouse = path / CLICKHOUSE
+
+    def release(self) -> None:
+        """Let another archive use the directory."""
+        self._lock_path.unlink(missing_ok=True)
+        self._lock.close()
+
+
 class DataDirectory:
     """Where a live engine keeps its journal and recording; one engine at a time.
 
@@ -128,9 +151,11 @@ class DataDirectory:
         self._lock.close()
 
 
-def _locked(directory: Path) -> IO[str]:
+def _locked(
+    directory: Path, name: str = _LOCK, refusal: str = "another process is writing here"
+) -> IO[str]:
     """The directory's lock file, held; the directory is made where it is missing."""
-    path = directory / _LOCK
+    path = directory / name
     with ExitStack() as stack:
         try:
             directory.mkdir(parents=True, exist_ok=True)
@@ -139,7 +164,7 @@ def _locked(directory: Path) -> IO[str]:
             msg = f"{directory}: cannot be used as output: {error.strerror}"
             raise ConfigurationError(msg) from error
         if not _is_taken(lock, path):
-            msg = f"{directory}: another process is writing here"
+            msg = f"{directory}: {refusal}"
             raise ConfigurationError(msg)
         stack.pop_all()
         return lock

@@ -95,7 +95,7 @@ class RecordingReader:
         reported = 0
         for line in _decompressed(file):
             self._line += 1
-            yield self._frame(line, origin)
+            yield to_frame(line, origin, self._line)
             if self._on_progress and self._line % 1_024 == 0:
                 position = file.tell()
                 self._on_progress(position - reported)
@@ -106,14 +106,16 @@ class RecordingReader:
         if self._on_progress:
             self._on_progress(file.tell() - reported)
 
-    def _frame(self, line: bytes, origin: str) -> RawFrame:
-        try:
-            wire = _decode_line(line)
-            payload = _payload(wire)
-        except (msgspec.DecodeError, ValueError, RecursionError) as error:
-            msg = f"{origin}:{self._line}: not a recorded frame: {error}"
-            raise RecordingError(msg) from error
-        return RawFrame(wire.ts, wire.stream, payload, origin, self._line)
+
+def to_frame(line: bytes, origin: str, number: int) -> RawFrame:
+    """The frame in a line of a recording. Raises RecordingError."""
+    try:
+        wire = _decode_line(line)
+        payload = _payload(wire)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        msg = f"{origin}:{number}: not a recorded frame: {error}"
+        raise RecordingError(msg) from error
+    return RawFrame(wire.ts, wire.stream, payload, origin, number)
 
 
 def _payload(wire: _Line) -> bytes:
@@ -135,23 +137,40 @@ def _decompressed(file: IO[bytes]) -> Iterable[bytes]:
     return file
 
 
-def _zstd_lines(file: IO[bytes]) -> Iterator[bytes]:
-    """Lines of concatenated zstd frames; a cut-off last frame is an error."""
-    rest = b""
-    decompressor = zstandard.ZstdDecompressor().decompressobj()
-    for chunk in iter(lambda: file.read(1 << 16), b""):
-        pending = chunk
-        while pending:
-            if decompressor.eof:
-                decompressor = zstandard.ZstdDecompressor().decompressobj()
-            *lines, rest = (rest + decompressor.decompress(pending)).split(b"\n")
+class ZstdLines:
+    """Lines of concatenated zstd frames, from bytes as they come."""
+
+    def __init__(self) -> None:
+        self.rest = b""
+        """What follows the last newline."""
+        self._decompressor = zstandard.ZstdDecompressor().decompressobj()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the last zstd frame has come to its end."""
+        return self._decompressor.eof
+
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        """The lines that `chunk` completes. Raises zstandard.ZstdError."""
+        while chunk:
+            if self._decompressor.eof:
+                self._decompressor = zstandard.ZstdDecompressor().decompressobj()
+            text = self.rest + self._decompressor.decompress(chunk)
+            *lines, self.rest = text.split(b"\n")
             yield from lines
-            pending = decompressor.unused_data
-    if not decompressor.eof:
+            chunk = self._decompressor.unused_data
+
+
+def _zstd_lines(file: IO[bytes]) -> Iterator[bytes]:
+    """Lines of a zstd file; a cut-off last frame is an error."""
+    lines = ZstdLines()
+    for chunk in iter(lambda: file.read(1 << 16), b""):
+        yield from lines.feed(chunk)
+    if not lines.is_whole:
         msg = "Compressed file ended before the end-of-stream marker was reached"
         raise EOFError(msg)
-    if rest:
-        yield rest
+    if lines.rest:
+        yield lines.rest
 
 
 def _reason(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""A store of numbered entries, read to its end or followed while it grows."""
+"""A store of entries in one order, read to its end or followed while it grows."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -15,14 +15,13 @@ from flows.domain.fault import Fault
 
 X = TypeVar("X")
 
-Read = Callable[[int, int], Sequence[X]]
-"""Entries from one number to another (both included) that are there, in order."""
+Read = Callable[[], Sequence[X]]
+"""What comes next: some of it, or nothing where there is no more for now."""
 
 
 class _TailPartition(StatefulSourcePartition[X | None, None]):
     def __init__(self, source: "TailSource[X]") -> None:
         self._source = source
-        self._next = source.first
         self._is_ended = False
         self._has_news = True
         self._awake: datetime | None = None
@@ -50,11 +49,10 @@ class _TailPartition(StatefulSourcePartition[X | None, None]):
         if self._is_ended:
             return []
         try:
-            entries = source.read(self._next, self._next + source.batch_size - 1)
+            entries = source.read()
         except TradingError as error:
             source.fault.report(error)
             raise AbortExecution from None
-        self._next += len(entries)
         if entries:
             self._has_news = True
             self._is_ended = source.is_end(entries[-1])
@@ -68,12 +66,13 @@ class _TailPartition(StatefulSourcePartition[X | None, None]):
 
 
 class TailSource(FixedPartitionedSource[X | None, None], Generic[X]):
-    """Entries by number, without a hole, from `first` on.
+    """Entries as `read` gives them.
 
     Ends after the entry that `is_end`, or once all is read: at once where `until` is
     None, else when `until()` has become true. Followed, it emits None each time it has
     caught up. One partition, because the entries have one order. Delivery: each entry
-    once a run of the flow; where to resume is the sink's knowledge, given as `first`.
+    once a run of the flow; where to resume is the sink's knowledge, and `read` begins
+    there.
     """
 
     def __init__(
@@ -82,18 +81,14 @@ class TailSource(FixedPartitionedSource[X | None, None], Generic[X]):
         is_end: Callable[[X], bool],
         fault: Fault,
         *,
-        first: int = 0,
         until: Callable[[], bool] | None = None,
         poll: timedelta = timedelta(seconds=1),
-        batch_size: int = 1_000,
     ) -> None:
         self.read = read
         self.is_end = is_end
         self.fault = fault
-        self.first = first
         self.until = until
         self.poll = poll
-        self.batch_size = batch_size
 
     def list_parts(self) -> list[str]:
         """The one partition."""
@@ -102,5 +97,5 @@ class TailSource(FixedPartitionedSource[X | None, None], Generic[X]):
     def build_part(
         self, step_id: str, for_part: str, resume_state: None
     ) -> StatefulSourcePartition[X | None, None]:
-        """Start at `first`."""
+        """Start with what `read` gives first."""
         return _TailPartition(self)

@@ -52,7 +52,6 @@ BLOCK_SIZE = 20_000
 """Journal entries, views or trades in a block; what a crash costs to send again."""
 
 _KEY = "archive"
-_LAST_KIND = "run_ended"
 
 _UNREPRESENTABLE = """
 SELECT table, count() FROM unrepresentable WHERE run_id = {run:String} GROUP BY table
@@ -89,7 +88,7 @@ def build_archive_flow(
     """Wire the flow; without `market` the journal alone is loaded."""
     flow = Dataflow("archive")
     entries = op.input("journal", flow, journal)
-    mapper = partial(_journal_items, JournalRows(run_id))
+    mapper = partial(journal_items, JournalRows(run_id))
     streams = [keyed("journal_rows", entries, _KEY, mapper, fault)]
     if market is not None:
         streams += _market_rows(flow, run_id, market, fault)
@@ -110,11 +109,17 @@ def _market_rows(
     ]
 
 
-def _journal_items(
+def journal_items(
     rows: JournalRows, entries: Sequence[JournalRow | None]
 ) -> Iterator[Item]:
+    """Entries as items of the source `journal`; None where it has caught up."""
     for entry in entries:
         yield CaughtUp("journal") if entry is None else rows(entry)
+
+
+def is_last(row: JournalRow) -> bool:
+    """Whether a run has no entry after this one."""
+    return row.kind == "run_ended"
 
 
 def archive(
@@ -137,10 +142,9 @@ def archive(
     reader = JournalReader(journal_path)
     try:
         entries = TailSource(
-            partial(reader.events, run_id),
-            lambda row: row.kind == _LAST_KIND,
+            reader.reading(run_id, writer.next_number("journal")),
+            is_last,
             fault,
-            first=writer.next_number("journal"),
             until=until,
             poll=poll,
         )

@@ -20,6 +20,8 @@ EVENTS = {
     "replay_finished": "The report is written: run id.",
     "trade_started": "A live engine begins: run id, symbols.",
     "trade_ended": "A live engine has stopped, everything is flushed: why.",
+    "archive_run": "The live archive goes on with a run: run id.",
+    "archive_ended": "The live archive has loaded all it has read: blocks.",
     "record_started": "A live recording begins: symbols.",
     "record_ended": "A live recording has ended: why.",
     "stream_closed": "A connection ended or did not open: route, reason.",

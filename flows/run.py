@@ -23,15 +23,15 @@ def run(
     `Interrupted`, after the batch at hand.
     """
     handler = on_signal or (lambda number: fault.report(Interrupted(number)))
-    with _signals(handler):
+    with stop_signals(handler):
         run_main(flow)  # type: ignore[no-untyped-call]  # Rust, untyped
     if fault.error is not None:
         raise fault.error
 
 
 @contextmanager
-def _signals(handle: Callable[[int], None]) -> Iterator[None]:
-    """Hand signals over: an exception inside a step would end as a panic."""
+def stop_signals(handle: Callable[[int], None]) -> Iterator[None]:
+    """Hand SIGINT and SIGTERM over: raised inside a step they would end as a panic."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -5,7 +5,7 @@ from typing import NoReturn
 
 import typer
 
-from api.cli import bench, doctor, exchange, record, replay, synth, trade
+from api.cli import archive, bench, doctor, exchange, record, replay, synth, trade
 from api.cli.signals import Stopped, raise_on_signals
 from flows import log
 from flows.domain.errors import ConfigurationError, Interrupted, TradingError
@@ -22,6 +22,7 @@ app.command("replay")(replay.replay_command)
 app.command("demo")(replay.demo_command)
 app.command("trade")(trade.trade_command)
 app.command("record")(record.record_command)
+app.command("archive")(archive.archive_command)
 app.command("doctor")(doctor.doctor_command)
 app.command("synth")(synth.synth_command)
 app.command("bench")(bench.bench_command)

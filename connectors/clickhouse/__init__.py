@@ -8,8 +8,16 @@ from connectors.clickhouse.blocks import (
     Loaded,
 )
 from connectors.clickhouse.client import ClickHouse, NotExact
+from connectors.clickhouse.facts import TableRow
 from connectors.clickhouse.ledger import Ledger
-from connectors.clickhouse.rows import JournalRows, TradeRows, ViewRows
+from connectors.clickhouse.rows import (
+    JournalRows,
+    Numbered,
+    TradeRows,
+    ViewRows,
+    trade_row,
+    view_row,
+)
 
 __all__ = [
     "BlockSink",
@@ -21,6 +29,10 @@ __all__ = [
     "Ledger",
     "Loaded",
     "NotExact",
+    "Numbered",
+    "TableRow",
     "TradeRows",
     "ViewRows",
+    "trade_row",
+    "view_row",
 ]

@@ -41,8 +41,16 @@ class BlockWriter:
     Numbers that are loaded already are passed over; a hole in a source is an error.
     """
 
-    def __init__(self, store: ClickHouse, run_id: str, *, block_size: int) -> None:
-        self.loaded = Loaded()
+    def __init__(
+        self,
+        store: ClickHouse,
+        run_id: str,
+        *,
+        block_size: int,
+        loaded: Loaded | None = None,
+    ) -> None:
+        self.loaded = Loaded() if loaded is None else loaded
+        """What has been done; writers of several runs may share it."""
         self._store = store
         self._run_id = run_id
         self._block_size = block_size
@@ -52,6 +60,10 @@ class BlockWriter:
     def next_number(self, source: str) -> int:
         """The first number of a source that is not loaded."""
         return self._ledger.next_number(source)
+
+    def has_loaded_before(self, source: str) -> bool:
+        """Whether a like source of an earlier name is loaded, of whichever run."""
+        return self._ledger.has_loaded_before(source)
 
     def add(self, items: Iterable[Item]) -> None:
         """Take items in the order of their source. Raises StoreError."""

@@ -1,7 +1,8 @@
 """The ledger of blocks: what is loaded, and what must be removed after a crash.
 
-A block is a fixed range of the numbers of one source of a run: journal sequences, or
-the counted views or trades of its recordings. Its life is in `archive_blocks`:
+A block is a fixed range of the numbers of one source of a run: journal sequences, the
+counted views or trades of a replay's recordings, or the frames of one segment of a live
+recording. Its life is in `archive_blocks`:
 
     planned   boundaries and number are durable, nothing is inserted yet
     loaded    every table holds all of it
@@ -27,9 +28,17 @@ from connectors.clickhouse.client import ClickHouse
 from flows.domain.errors import StoreError
 
 _COLUMNS = ("number", "run_id", "source", "first", "last", "state")
-_BLOCKS = """
-SELECT number, source, first, last, toString(max(state)) FROM archive_blocks
-WHERE run_id = {run:String} GROUP BY number, source, first, last ORDER BY number
+_LOADED = """
+SELECT source, max(last) + 1 FROM archive_blocks
+WHERE run_id = {run:String} AND state = 'loaded' GROUP BY source
+"""
+_CUT_OFF = """
+SELECT number, source, first, last FROM archive_blocks WHERE run_id = {run:String}
+GROUP BY number, source, first, last HAVING max(state) = 'planned' ORDER BY number
+"""
+_EARLIER = """
+SELECT count() FROM archive_blocks WHERE state = 'loaded'
+AND startsWith(source, {kind:String}) AND source < {source:String}
 """
 _HIGHEST = "SELECT max(number) FROM archive_blocks"
 _TABLES = """
@@ -63,17 +72,20 @@ class Ledger:
     def __init__(self, store: ClickHouse, run_id: str) -> None:
         self._store = store
         self._run_id = run_id
-        self._next: dict[str, int] = {}
-        for *values, state in store.query(_BLOCKS, {"run": run_id}):
-            block = Block(*values)
-            if state == "loaded":
-                self._next[block.source] = block.last + 1
-            elif state == "planned":
-                self._drop(block)
+        run = {"run": run_id}
+        self._next: dict[str, int] = dict(store.query(_LOADED, run))
+        for values in store.query(_CUT_OFF, run):
+            self._drop(Block(*values))
 
     def next_number(self, source: str) -> int:
         """The first number of a source that is not loaded."""
         return self._next.get(source, 0)
+
+    def has_loaded_before(self, source: str) -> bool:
+        """Whether a source `kind/name` of an earlier name is loaded, of any run."""
+        kind = source.partition("/")[0] + "/"
+        found = self._store.query(_EARLIER, {"kind": kind, "source": source})
+        return bool(found[0][0])
 
     def plan(self, source: str, last: int) -> Block:
         """Fix the boundaries of the source's next block, durably."""

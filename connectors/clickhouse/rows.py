@@ -92,7 +92,9 @@ class ViewRows:
         """Rows of the views among `updates`."""
         for update in updates:
             if isinstance(update, Imbalance):
-                yield _view_row(self._run_id, self._count, update)
+                row = view_row(self._run_id, self._count, update)
+                received_ns = update.view.received_ns
+                yield Numbered("views", self._count, received_ns, (row,))
                 self._count += 1
 
 
@@ -107,24 +109,19 @@ class TradeRows:
     def __call__(self, frames: Sequence[RawFrame]) -> Iterator[Numbered]:
         """Rows of the trades among `frames`. Raises MalformedFrame."""
         for frame in frames:
-            if frame.stream.partition("@")[2].lower() not in _TRADE_STREAMS:
-                continue
-            trade = self._decode(frame)
-            if isinstance(trade, MarketTrade):
-                try:
-                    yield _trade_row(self._run_id, self._count, trade)
-                except ValueError as error:
-                    msg = f"{frame.place}: malformed {frame.stream} frame: {error}"
-                    raise MalformedFrame(msg) from error
+            row = trade_row(self._run_id, self._count, frame, self._decode)
+            if row is not None:
+                yield Numbered("trades", self._count, frame.received_ns, (row,))
                 self._count += 1
 
 
-def _view_row(run_id: str, number: int, imbalance: Imbalance) -> Numbered:
+def view_row(run_id: str, sequence: int, imbalance: Imbalance) -> TableRow:
+    """A book view and its zone as a row."""
     view = imbalance.view
     prices, quantities = view.price_decimals, view.quantity_decimals
     row = (
         run_id,
-        number,
+        sequence,
         view.symbol,
         view.received_ns,
         view.update_id,
@@ -139,28 +136,43 @@ def _view_row(run_id: str, number: int, imbalance: Imbalance) -> Numbered:
         imbalance.zone.value,
         view.is_beyond_horizon,
     )
-    return Numbered("views", number, view.received_ns, (TableRow("book_views", row),))
+    return TableRow("book_views", row)
 
 
 def _best(levels: Sequence[TickLevel], decimals: int) -> tuple[int, int] | None:
     return (levels[0][0], decimals) if levels else None
 
 
-def _trade_row(run_id: str, number: int, trade: MarketTrade) -> Numbered:
+def trade_row(
+    run_id: str, sequence: int, frame: RawFrame, decode: Callable[[RawFrame], Event]
+) -> TableRow | None:
+    """The public trade in a frame as a row; None where it holds none.
+
+    Raises MalformedFrame.
+    """
+    if frame.stream.partition("@")[2].lower() not in _TRADE_STREAMS:
+        return None
+    trade = decode(frame)
+    if not isinstance(trade, MarketTrade):
+        return None
+    try:
+        price, quantity = _number(trade.price), _number(trade.quantity)
+    except ValueError as error:
+        msg = f"{frame.place}: malformed {frame.stream} frame: {error}"
+        raise MalformedFrame(msg) from error
     row = (
         run_id,
-        number,
+        sequence,
         trade.symbol,
         trade.received_ns,
         trade.exchange_ms,
         trade.trade_id,
-        _number(trade.price),
-        _number(trade.quantity),
+        price,
+        quantity,
         trade.buyer_is_maker,
         trade.is_aggregate,
     )
-    place = TableRow("market_trades", row)
-    return Numbered("trades", number, trade.received_ns, (place,))
+    return TableRow("market_trades", row)
 
 
 def _number(text: str) -> tuple[int, int]:

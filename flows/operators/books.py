@@ -1,6 +1,7 @@
 """Raw frames to book views."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import bytewax.operators as op
 from bytewax.dataflow import Stream, operator
@@ -25,18 +26,22 @@ def books(
     One batch step for all symbols: a keyed step would reorder frames across symbols
     within a batch. Its state is rebuilt from the market, never from a stored copy.
     """
+    mapper = partial(updates_of, decode=decode, state=state)
+    return op.flat_map_batch("views", up, fault.guard(mapper))
 
-    def apply(batch: list[RawFrame]) -> Iterator[MarketUpdate]:
-        for frame in batch:
-            try:
-                yield from state.apply(decode(frame))
-            except ValueError as error:
-                msg = f"{frame.place}: malformed {frame.stream} frame: {error}"
-                raise MalformedFrame(msg) from error
-            except MalformedFrame:
-                raise
-            except MarketDataError as error:
-                msg = f"{frame.place}: {error}"
-                raise MarketDataError(msg) from error
 
-    return op.flat_map_batch("views", up, fault.guard(apply))
+def updates_of(
+    frames: Sequence[RawFrame], decode: Decode, state: Books
+) -> Iterator[MarketUpdate]:
+    """What the books tell of frames. Raises MarketDataError with the frame's place."""
+    for frame in frames:
+        try:
+            yield from state.apply(decode(frame))
+        except ValueError as error:
+            msg = f"{frame.place}: malformed {frame.stream} frame: {error}"
+            raise MalformedFrame(msg) from error
+        except MalformedFrame:
+            raise
+        except MarketDataError as error:
+            msg = f"{frame.place}: {error}"
+            raise MarketDataError(msg) from error
