@@ -72,7 +72,7 @@ class Restarted(Scene):
     def restart(self, gap_ms: int, *, is_orderly: bool) -> None:
         """The run ends, at its end of input or killed, and the next one begins."""
         self.tick()
-        self.check()
+        self.assert_agree()
         opening = opening_after(_facts(self.entries))
         unfilled = [report.client_order_id for report in only(OrderReport, self.end())]
         if is_orderly:
@@ -89,7 +89,7 @@ class Restarted(Scene):
         self.wait(gap_ms)
         self.begin(msgspec.structs.replace(opening, positions=tuple(seen)))
 
-    def check(self) -> None:
+    def assert_agree(self) -> None:
         """Since the run began, both accounts have told the same and stand the same."""
         facts = _facts(self.entries)[self.told :]
         assert _numbered(facts) == _numbered(self.expected)
@@ -264,4 +264,4 @@ def test_opening_after_any_restarts_decides_like_one_account(
         runs.state(BookState.SYNCED, symbol)
         runs.show(symbol)
         runs.signal(Side.BUY, symbol)
-    runs.check()
+    runs.assert_agree()

@@ -141,13 +141,13 @@ def test_read_opening_contradiction_is_a_store_error_that_names_the_run(
 ) -> None:
     write(path, "run-1", [STARTED, OPENED])
     write(path, "run-2", [STARTED, OPENED, fill_of(entry_order(), "100", "1")])
-    with pytest.raises(StoreError, match="journal.sqlite: run run-2 .*never sent"):
+    with pytest.raises(StoreError, match=r"journal.sqlite: run run-2 .*never sent"):
         read_opening(path)
 
 
 def test_read_opening_file_that_is_no_journal_is_a_store_error(path: Path) -> None:
     path.write_bytes(b"this is a letter, not a journal" * 40)
-    with pytest.raises(StoreError, match="journal.sqlite: the journal failed"):
+    with pytest.raises(StoreError, match=r"journal.sqlite: the journal failed"):
         read_opening(path)
 
 
