@@ -5,7 +5,7 @@ from typing import NoReturn
 
 import typer
 
-from api.cli import bench, exchange, replay, synth
+from api.cli import bench, exchange, record, replay, synth
 from api.cli.signals import Stopped, raise_on_signals
 from flows import log
 from flows.domain.errors import ConfigurationError, Interrupted, TradingError
@@ -20,6 +20,7 @@ app = typer.Typer(
 )
 app.command("replay")(replay.replay_command)
 app.command("demo")(replay.demo_command)
+app.command("record")(record.record_command)
 app.command("synth")(synth.synth_command)
 app.command("bench")(bench.bench_command)
 app.command("exchange")(exchange.exchange_command)
