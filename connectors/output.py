@@ -3,6 +3,7 @@
 import csv
 import fcntl
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -21,13 +22,46 @@ _PARTIAL = ".partial"
 _TABLES = ("views.csv", "signals.csv", "orders.csv", "fills.csv", "trades.csv")
 _WRITTEN = (_LOCK, JOURNAL, REPORT, *_TABLES)
 """How the names of a run's files begin."""
+_INPUT = re.compile(r"input\.[\w.-]+@[\w.-]+\.jsonl\.gz", re.ASCII)
+
+
+def input_name(source: str, run_id: str) -> str:
+    """The file that holds what a run was given: a run of a source, fetched."""
+    return f"input.{source}@{run_id}.jsonl.gz"
+
+
+@contextmanager
+def input_directory(path: Path) -> Iterator[str | None]:
+    """A directory held while a run's input is fetched into it; the input it has.
+
+    It may be new, empty, or hold the input and the unfinished work of a run; anything
+    else is refused with a ConfigurationError. Left empty, it is removed if it was new.
+    """
+    is_new = not path.exists()
+    lock = _locked(path)
+    try:
+        _check_unfinished(path)
+        held = None
+        for entry in path.iterdir():
+            if _INPUT.fullmatch(entry.name):
+                held = entry.name
+            elif _INPUT.fullmatch(entry.name.removesuffix(_PARTIAL)):
+                entry.unlink()  # a fetch that was killed
+        if held is None:
+            _check_empty(path)
+        yield held
+    finally:
+        _release(path, lock)
+        if is_new and not any(path.iterdir()):
+            path.rmdir()
 
 
 class OutputDirectory:
     """A directory that belongs to one run.
 
     It may be new, empty, or hold the unfinished work of the same run, which is then
-    resumed; anything else is refused with a ConfigurationError.
+    resumed; anything else is refused with a ConfigurationError. Beside the work may
+    stand the run's input (`input_directory`), which is never removed.
     """
 
     def __init__(
@@ -54,14 +88,11 @@ class OutputDirectory:
         return self.path / CLICKHOUSE
 
     def _check(self, run_id: str) -> None:
-        if (self.path / REPORT).exists():
-            msg = f"{self.path} holds a finished run; choose another --out"
-            raise ConfigurationError(msg)
+        _check_unfinished(self.path)
         if self.journal.exists():
             self._check_journal(run_id)
-        elif left := sorted(p.name for p in self.path.iterdir() if p.name != _LOCK):
-            msg = f"{self.path} is not empty ({left[0]}); choose another --out"
-            raise ConfigurationError(msg)
+        else:
+            _check_empty(self.path)
 
     def _check_journal(self, run_id: str) -> None:
         others = [held for held in self._held_runs(self.journal) if held != run_id]
@@ -107,8 +138,21 @@ class OutputDirectory:
 
     def release(self) -> None:
         """Let another process use the directory."""
-        (self.path / _LOCK).unlink(missing_ok=True)
-        self._lock.close()
+        _release(self.path, self._lock)
+
+
+def _check_unfinished(path: Path) -> None:
+    if (path / REPORT).exists():
+        msg = f"{path} holds a finished run; choose another --out"
+        raise ConfigurationError(msg)
+
+
+def _check_empty(path: Path) -> None:
+    """Refuse what holds more than the lock and a fetched input."""
+    names = sorted(p.name for p in path.iterdir() if not _INPUT.fullmatch(p.name))
+    if left := [name for name in names if name != _LOCK]:
+        msg = f"{path} is not empty ({left[0]}); choose another --out"
+        raise ConfigurationError(msg)
 
 
 class ArchivedDirectory:
@@ -168,6 +212,11 @@ def _locked(
             raise ConfigurationError(msg)
         stack.pop_all()
         return lock
+
+
+def _release(directory: Path, lock: IO[str]) -> None:
+    (directory / _LOCK).unlink(missing_ok=True)
+    lock.close()
 
 
 def _is_taken(lock: IO[str], path: Path) -> bool:

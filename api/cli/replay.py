@@ -18,10 +18,16 @@ _DEMO_SEED = 7
 
 
 def replay_command(
-    recordings: Annotated[
-        list[Path], typer.Argument(help="Recordings, merged by receive time.")
-    ],
     out: Annotated[Path, typer.Option(help="Directory for the result.")],
+    recordings: Annotated[
+        list[Path] | None, typer.Argument(help="Recordings, merged by receive time.")
+    ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="URL", help="kafka://HOST:PORT/TOPIC[?run=ID] instead."
+        ),
+    ] = None,
     views: Annotated[
         bool, typer.Option("--views", help="Also write every book view to views.csv.")
     ] = False,
@@ -39,8 +45,8 @@ def replay_command(
 ) -> None:
     """Replay recordings through books, signals, risk gate and paper venue.
 
-    Writes report.json, CSV files, the journal and an embedded ClickHouse to --out.
-    A run that was killed is resumed by the same command.
+    Writes report.json, CSV files, the journal and an embedded ClickHouse to --out; what
+    came --from Kafka as well. A run that was killed is resumed by the same command.
 
     Example: mft replay btcusdt.jsonl.gz ethusdt.jsonl.gz --out out/first
     """
@@ -48,7 +54,8 @@ def replay_command(
     from flows.settings import load
 
     settings = load(config, assignments or ())
-    job = ReplayJob(recordings, out, settings, instruments, views)
+    market = _market(recordings, source, out)
+    job = ReplayJob(market, out, settings, instruments, views)
     _run(job, as_json=as_json)
 
 
@@ -91,6 +98,37 @@ def _synthetic(directory: Path) -> Path:
         raise ConfigurationError(msg) from error
     write_synthetic(path, _DEMO_SYMBOLS, _DEMO_SECONDS, _DEMO_SEED)
     return path
+
+
+def _market(recordings: list[Path] | None, url: str | None, out: Path) -> list[Path]:
+    if recordings and url is None:
+        return recordings
+    if url is not None and not recordings:
+        return [_fetched(url, out)]
+    raise ConfigurationError(
+        "Expected either recordings or --from (see mft replay --help)"
+    )
+
+
+def _fetched(url: str, out: Path) -> Path:
+    """A recording in `out` of what a topic holds."""
+    from api.cli.progress import progress_bars
+    from connectors.kafka import parse_topic
+    from flows.spool import spooled
+
+    topic = parse_topic(url)
+    try:
+        with progress_bars({"fetch": None}) as advance:
+            spool = spooled(topic, out, lambda more: advance("fetch", more))
+    except Stopped as stopped:
+        raise Interrupted(stopped.signal) from None
+    if spool.fetched is not None and not spool.fetched.is_finished:
+        typer.echo(
+            f"{topic}: the run has no end; its first {spool.fetched.frames} frames are "
+            f"whole and are replayed, {spool.fetched.left_out} behind them are not",
+            err=True,
+        )
+    return spool.path
 
 
 def _run(job: "ReplayJob", *, as_json: bool) -> None:

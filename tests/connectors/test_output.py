@@ -6,7 +6,7 @@ from typing import IO
 
 import pytest
 
-from connectors.output import OutputDirectory
+from connectors.output import OutputDirectory, input_directory, input_name
 from flows.domain.errors import ConfigurationError, StoreError
 
 
@@ -125,3 +125,59 @@ def test_discard_given_directory_is_emptied(tmp_path: Path) -> None:
     output.discard()
     output.release()
     assert list(tmp_path.iterdir()) == []
+
+
+# Fetched input -----------------------------------------------------------------------
+
+INPUT = input_name("market", "20260101T000000Z-ab")
+
+
+def test_input_directory_fetched_input_is_kept_for_the_run(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with input_directory(out) as held:
+        assert held is None
+        (out / INPUT).write_text("frames")
+    output = OutputDirectory(out, "mine", _none)
+    output.journal.touch()
+    output.release()
+    with input_directory(out) as held:
+        assert held == INPUT
+    output = OutputDirectory(out, "mine", _of_mine)
+    output.discard()
+    output.release()
+    assert [path.name for path in out.iterdir()] == [INPUT]
+
+
+def test_input_directory_nothing_fetched_leaves_nothing(tmp_path: Path) -> None:
+    with input_directory(tmp_path / "out"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_input_directory_half_of_a_fetch_is_removed(tmp_path: Path) -> None:
+    (tmp_path / f"{INPUT}.partial").touch()
+    with input_directory(tmp_path) as held:
+        assert held is None
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["report.json", "journal.sqlite", "input.txt", "input.notes.partial"]
+)
+def test_input_directory_of_something_else_is_refused_and_left_alone(
+    name: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).touch()
+    with pytest.raises(ConfigurationError), input_directory(tmp_path):
+        pytest.fail("was let in")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_input_directory_in_use_is_refused(tmp_path: Path) -> None:
+    output = OutputDirectory(tmp_path, "mine", _none)
+    with (
+        pytest.raises(ConfigurationError, match="another process is writing here"),
+        input_directory(tmp_path),
+    ):
+        pytest.fail("was let in")
+    output.release()

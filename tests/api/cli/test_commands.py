@@ -10,7 +10,7 @@ from connectors.recording import merged_frames
 from flows.domain.errors import ConfigurationError, RecordingError
 from tests.flows.replay_samples import report_of, run_mft, synthetic
 
-COMMANDS = ("replay", "demo", "synth", "bench")
+COMMANDS = ("replay", "demo", "record", "synth", "bench")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

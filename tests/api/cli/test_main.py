@@ -15,8 +15,9 @@ from tests.flows.replay_samples import COMMAND, ROOT, run_mft, synthetic
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["replay"], "Missing argument 'recordings' (see mft replay --help)"),
-        (["replay", "x"], "Missing option '--out' (see mft replay --help)"),
+        (["replay"], "Missing option '--out' (see mft replay --help)"),
+        (["replay", "--out", "x"], "Expected either recordings or --from (see mft rep"),
+        (["record", "--from", "x"], "Expected --to DIR, --to kafka://"),
         (["replay", "x", "--nope"], "No such option: --nope (see mft replay --help)"),
         (
             ["replya"],
