@@ -51,6 +51,11 @@ class Certificate(msgspec.Struct, forbid_unknown_fields=True):
     version: int = 1
 
     @property
+    def is_final(self) -> bool:
+        """Whether nobody writes to the segment any more."""
+        return bool(self.sha256)
+
+    @property
     def replays_alone(self) -> bool:
         """Whether each symbol with depth events has a snapshot to start from."""
         return all(

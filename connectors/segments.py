@@ -67,9 +67,13 @@ class GrowingSegment:
             self._damage = str(error)
         return frames
 
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
     def end(self) -> None:
         """Close it. Raises RecordingError where its certificate promised more."""
-        self._file.close()
+        self.close()
         certificate = read_certificate(self.path)
         if certificate is None or not certificate.complete:
             return

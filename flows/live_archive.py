@@ -156,7 +156,8 @@ class LiveArchive:
 
     def run(self) -> Loaded:
         """Load until there is no more, or until a signal."""
-        with stop_signals(lambda _number: self._stop.set()), ExitStack() as stack:
+        with stop_signals(lambda _number: self.stop()), ExitStack() as stack:
+            stack.callback(self._recording.close)
             path = self._data.journal
             while not path.exists():
                 if self._is_done():
@@ -172,6 +173,10 @@ class LiveArchive:
                 elif self._is_done():
                     break
         return self.loaded
+
+    def stop(self) -> None:
+        """Let `run` end soon."""
+        self._stop.set()
 
     def _is_done(self) -> bool:
         """With nothing to load: whether to end; waits a while to find out."""
@@ -204,4 +209,4 @@ class LiveArchive:
             sink=BlockSink(writer, fault),
             fault=fault,
         )
-        run_flow(flow, fault, on_signal=lambda _number: self._stop.set())
+        run_flow(flow, fault, on_signal=lambda _number: self.stop())

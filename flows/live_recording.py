@@ -68,7 +68,7 @@ class Run:
     def is_loaded(self, segment: Path) -> bool:
         """Whether a segment is known to have ended, and all of it is loaded."""
         certificate = read_certificate(segment)
-        if certificate is None or not certificate.sha256:
+        if certificate is None or not certificate.is_final:
             return False
         return self.loaded_lines(segment) >= certificate.lines
 
@@ -135,8 +135,15 @@ class LiveRecording:
                 segment.end()
         return ()
 
+    def close(self) -> None:
+        """Close the segment that is being read."""
+        if self._open is not None:
+            self._open.close()
+
     def _has_ended(self, segment: GrowingSegment, run: Run) -> bool:
-        if run.next_run is not None:
+        certificate = read_certificate(segment.path)
+        is_final = certificate is not None and certificate.is_final
+        if is_final or run.next_run is not None:
             return True
         return any(path > segment.path for path in self._segments.paths())
 

@@ -36,6 +36,7 @@ _FETCH_BYTES = 256 << 10
 _MAX_RESPONSE_BYTES = 128 << 20
 _BATCH_BYTES = 64 << 10
 _LINGER_MS = 20
+_LEAVE_S = 5
 
 
 Partition = tuple[str, int]
@@ -120,7 +121,11 @@ class _Producer(KafkaProducer):  # type: ignore[misc]  # untyped
 
     def close(self, timeout: float | None = None, **options: object) -> None:
         self._is_open = False
-        super().close(timeout, **options)
+        try:
+            super().close(timeout, **options)
+        except OSError:  # its thread had just closed the socket that would wake it
+            self._sender.join(_LEAVE_S)
+            super().close(timeout, **options)
 
 
 class Cluster:

@@ -1,5 +1,6 @@
 """Frames through a real Apache Kafka on a loopback port, and through the commands."""
 
+import errno
 import gzip
 import json
 from collections.abc import Iterable, Iterator
@@ -25,6 +26,7 @@ from tests.flows.replay_samples import (
     run_mft,
     synthetic,
 )
+from tests.flows.test_trade import Running
 from tests.kafka.broker import KafkaBroker
 from tests.recordings import CLIP, recorded
 
@@ -277,3 +279,42 @@ def test_finish_broker_that_fell_silent_raises_and_says_which(
     sender.close()
     assert str(caught.value).startswith(f"{topic}: ")
     assert sender.error is caught.value
+
+
+def test_close_sender_thread_ends_at_the_same_time_closes_all_the_same(
+    broker: KafkaBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library closes the socket that wakes its thread from that thread."""
+    producer: Any = Cluster().open_producer(parse_topic(make_topic(broker, "racing")))
+    producer.send("racing", b"1", b"1", []).get(30)
+    sender = producer._sender
+    wake = sender.wakeup
+
+    def wake_too_late() -> None:
+        wake()
+        sender.join(30)
+        monkeypatch.undo()
+        raise OSError(errno.EBADF, "Bad file descriptor")
+
+    monkeypatch.setattr(sender, "wakeup", wake_too_late)
+    producer.close(timeout=0)
+    assert not sender.is_alive()
+    assert producer._closed
+
+
+def test_mft_record_of_the_live_market_replays_from_its_topic(
+    broker: KafkaBroker, tmp_path: Path
+) -> None:
+    exchange = Running("exchange", "--port", 0, "--seed", 3)
+    try:
+        address = ("--exchange", exchange.line().split()[1])
+        to = ("--to", broker.url("live"))
+        sent = run_mft("record", *address, *to, "--duration", 4, "--json")
+    finally:
+        exchange.end()
+    assert sent.returncode == 0, sent.stderr
+    told = json.loads(sent.stdout)
+    assert told["depth_events"] > 0
+    ended = run_mft("replay", "--from", told["to"], "--out", tmp_path / "out", "--json")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert report_of(tmp_path / "out")["totals"]["messages"] == told["depth_events"]

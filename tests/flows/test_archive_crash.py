@@ -55,7 +55,7 @@ def _start(*arguments: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
-def _kill_within_insert(process: subprocess.Popen[str], rng: random.Random) -> str:
+def kill_within_insert(process: subprocess.Popen[str], rng: random.Random) -> str:
     """Kill -9 a random time after a random insert began; the table it was."""
     assert process.stdout is not None
     table = ""
@@ -79,7 +79,7 @@ def test_archive_killed_within_inserts_holds_everything_exactly_once(
     arguments = (tmp_path / "crashed", journal_path, stop_file, recording)
     journal = GrowingJournal(journal_path, rounds=75)
     journal.start()
-    tables = [_kill_within_insert(_start(*arguments), rng) for _ in range(KILLS)]
+    tables = [kill_within_insert(_start(*arguments), rng) for _ in range(KILLS)]
     journal.hurry.set()
     journal.join(60)
     stop_file.touch()

@@ -12,10 +12,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from connectors.binance.wire import decode
 from connectors.certificate import read_certificate
 from connectors.journal import JournalReader, JournalRow
 from connectors.recording import RecordingReader
 from connectors.verification import verify_directory
+from flows.domain.books import Books
+from flows.domain.view import BookView
 from tests.flows.replay_samples import COMMAND, ROOT, journal_of, run_mft
 
 PATIENCE_S = 60
@@ -266,3 +269,56 @@ def test_mft_record_for_a_while_writes_segments_that_verify(
     verified = run_mft("record", "--verify", to)
     assert verified.returncode == 0
     assert "0 gaps: whole" in verified.stdout
+
+
+def test_mft_archive_beside_an_engine_killed_and_begun_again_has_everything_once(
+    tmp_path: Path, exchange: tuple[str, Running]
+) -> None:
+    url, _ = exchange
+    data = tmp_path / "data"
+    data.mkdir()
+    archive = Running("archive", "--data", data, "--plain", "--json")
+    engine = Running("trade", "--exchange", url, "--data", data, "--plain")
+    try:
+        wait_for(lambda: "signal" in kinds_of(data))
+        engine.end()  # kill -9
+        engine = Running("trade", "--exchange", url, "--data", data, "--plain")
+        wait_for(lambda: len(_every_run(data)) == 2)
+        wait_for(lambda: "signal" in kinds_of(data))
+        assert engine.stop(signal.SIGTERM)[0] == 0
+        status, out, err = archive.stop(signal.SIGTERM)
+    finally:
+        engine.end()
+        archive.end()
+    assert status == 0, err
+    followed = json.loads(out)["rows"]
+    rest = json.loads(run_mft("archive", "--data", data, "--once", "--json").stdout)
+    again = json.loads(run_mft("archive", "--data", data, "--once", "--json").stdout)
+    assert again["rows"] == {}
+    assert followed["journal"] > 0
+    assert followed["journal"] + rest["rows"].get("journal", 0) == sum(
+        len(run) for run in _every_run(data)
+    )
+    assert followed.get("book_views", 0) + rest["rows"].get("book_views", 0) == sum(
+        isinstance(update, BookView)
+        for segment in sorted((data / "recording").glob("*.zst"))
+        for update in _updates_of(segment)
+    )
+
+
+def _every_run(data: Path) -> list[list[JournalRow]]:
+    reader = JournalReader(data / "journal.sqlite")
+    try:
+        return [
+            reader.events(run_id, 0, reader.last_sequence(run_id))
+            for run_id in reader.runs_back()
+        ]
+    finally:
+        reader.close()
+
+
+def _updates_of(segment: Path) -> Iterator[object]:
+    """What fresh books tell of a segment that replays alone."""
+    books = Books(depth=5, stale_after_ms=3_000)
+    for frame in RecordingReader(segment).readable_frames():
+        yield from books.apply(decode(frame))
