@@ -15,6 +15,8 @@ class Reply:
     body: bytes
     headers: dict[str, str] = field(default_factory=dict)
     delay_ns: int = 0
+    is_lost: bool = False
+    """Whether the connection ends instead, when the delay is over."""
 
 
 class Refusal(Exception):  # noqa: N818 - an answer of the protocol, no failure
@@ -34,6 +36,9 @@ class Refusal(Exception):  # noqa: N818 - an answer of the protocol, no failure
 def json_reply(content: object, status: int = 200) -> Reply:
     """`content` as JSON."""
     return Reply(status, msgspec.json.encode(content))
+
+
+LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +72,18 @@ class Params:
             msg = f"Data sent for parameter '{name}' is not valid."
             raise Refusal(400, -1130, msg)
         return int(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request, however it came: over HTTP or the WebSocket API."""
+
+    method: str
+    path: str
+    params: Params
+    ip: str = LOOPBACK
+    api_key: str = ""
+    signed: bytes = b""
+    """The bytes that the signature is of."""
+    is_logged_on: bool = False
+    """Whether its connection has proved who it is, so that it needs no signature."""

@@ -7,12 +7,14 @@ advances the venue, one a connection writes to it, one reads.
 import asyncio
 import time
 from collections.abc import Callable
+from urllib.parse import parse_qsl
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from connectors.exchange.admin import admin_reply
 from connectors.exchange.rest_reply import Reply
 from connectors.exchange.session import Close, Cut, Outgoing, Ping, Pong, Session
+from connectors.exchange.trading.signature import signed_bytes
 from connectors.exchange.venue import Venue
 from flows.domain.errors import ConfigurationError
 from flows.domain.units import NS_PER_MS, NS_PER_S
@@ -128,17 +130,24 @@ class ExchangeServer:
         params, body = dict(request.query), await request.read()
         if not request.path.startswith("/admin/"):
             reply = self._venue.request(
-                request.method, request.path, params, request.remote or HOST
+                request.method,
+                request.path,
+                _form(body) | params,
+                request.remote or HOST,
+                api_key=request.headers.get("X-MBX-APIKEY", ""),
+                signed=signed_bytes(_raw_query(request), body),
             )
         elif "Origin" in request.headers:  # a page in a browser has no business here
             return web.Response(status=403, text="Not from a page")
         else:
             reply = admin_reply(self._venue, request.method, request.path, params, body)
         await asyncio.sleep(reply.delay_ns / NS_PER_S)
+        if reply.is_lost and request.transport is not None:
+            request.transport.abort()
         return _response(reply)
 
     async def _connect(self, request: web.Request) -> web.StreamResponse:
-        session = self._venue.connect(request.path_qs)
+        session = self._venue.connect(request.path_qs, request.remote or HOST)
         if isinstance(session, Reply):
             return _response(session)
         socket = web.WebSocketResponse(
@@ -195,6 +204,19 @@ class ExchangeServer:
             case Cut():
                 if request.transport is not None:
                     request.transport.abort()
+
+
+def _raw_query(request: web.Request) -> bytes:
+    """The query in the bytes sent, which is what is signed."""
+    return request.raw_path.partition("?")[2].encode()
+
+
+def _form(body: bytes) -> dict[str, str]:
+    """Parameters of a body, where it is a form."""
+    try:
+        return dict(parse_qsl(body.decode(), keep_blank_values=True))
+    except (UnicodeDecodeError, ValueError):
+        return {}
 
 
 def _response(reply: Reply) -> web.Response:

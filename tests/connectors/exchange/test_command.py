@@ -18,6 +18,11 @@ def options(**given: Any) -> dict[str, Any]:
         "speed": "1.0",
         "loop": False,
         "scenario": None,
+        "key": "probe-key",
+        "secret": "probe-secret",
+        "ed25519_key": None,
+        "balance": "10000",
+        "countdown_cancels_algos": False,
         "seed": 0,
     } | given
 
