@@ -205,8 +205,6 @@ class Execution:
 
     def _take(self, order: OwnOrder, limit: Decimal) -> None:
         terms = order.terms
-        if terms.time_in_force is TimeInForce.GTX:
-            return
         for offer in self.books[terms.symbol].offers(terms.side, limit):
             if offer.own is not None:
                 self._prevent_self_trade(order, offer.own)

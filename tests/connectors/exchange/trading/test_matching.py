@@ -226,6 +226,16 @@ def test_reduce_only_order_resting_ends_with_its_position(trader: Trader) -> Non
     assert executed(trader, order) == ("EXPIRED", "0.000")
 
 
+def test_reduce_only_order_resting_shrinks_with_its_position(trader: Trader) -> None:
+    trader.order("BUY", "0.500")
+    order = trader.order("SELL", "0.800", "60500.00", reduceOnly="true")
+    trader.fault("adl", share="0.4")
+    assert trader.position == Decimal("0.300")
+    trader.trade("60600.00", "5.000", "BUY")
+    assert trader.position == 0
+    assert executed(trader, order) == ("EXPIRED", "0.300")
+
+
 def test_order_beyond_the_position_turns_it_round(trader: Trader) -> None:
     trader.order("BUY", "0.500")
     trader.order("SELL", "0.800")
