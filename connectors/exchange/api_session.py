@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
+from urllib.parse import urlencode
 
 import msgspec
 
@@ -133,7 +134,7 @@ class ApiSession(Session):
             Params(values),
             self._ip,
             values.get("apiKey", self._key),
-            _payload(values),
+            _payloads(values),
             is_logged_on=bool(self._key) and "signature" not in values,
         )
         return self._api.request(call)
@@ -162,9 +163,9 @@ class ApiSession(Session):
         credentials = self._api.trading.credentials
         credentials.check_key(params.values.get("apiKey", ""))
         signature = params.required("signature")
-        payload = _payload(params.values)
-        if not credentials.is_ed25519(payload, signature):
-            credentials.check_signature(payload, signature)
+        payloads = _payloads(params.values)
+        if not credentials.is_ed25519(payloads, signature):
+            credentials.check_signature(payloads, signature)
             raise Refusal(400, -4056, "HMAC_SHA256 API key is not supported.")
         check_time(params, self._host.now_ns // NS_PER_MS)
         self._key = credentials.key
@@ -187,10 +188,14 @@ class ApiSession(Session):
         return [{**limit, "count": number} for limit, number in limits]
 
 
-def _payload(values: dict[str, str]) -> bytes:
-    """What a request signs: everything but the signature, sorted by name."""
-    named = sorted(values.items())
-    return "&".join(f"{k}={v}" for k, v in named if k != "signature").encode()
+def _payloads(values: dict[str, str]) -> tuple[bytes, bytes]:
+    """What a request signs: everything but the signature, sorted by name.
+
+    The documentation signs the values as they are, the official SDK percent-encoded.
+    """
+    named = sorted(pair for pair in values.items() if pair[0] != "signature")
+    plain = "&".join(f"{name}={value}" for name, value in named)
+    return plain.encode(), urlencode(named).encode()
 
 
 def _wants_limits(values: dict[str, str], *, default: bool) -> bool:

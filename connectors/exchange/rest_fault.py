@@ -43,7 +43,6 @@ _REFUSALS = {
     Kind.OVERLOAD: Refusal(503, -1008, _OVERLOADED),
     Kind.CLOCK_SKEW: Refusal(400, -1021, _OUTSIDE),
     Kind.MAINTENANCE: Refusal(503, -1016, _SHUT_DOWN),
-    Kind.ORDER_LIMIT: too_many_orders(0),
     Kind.TIMEOUT: Refusal(408, -1007, _TIMED_OUT),
     Kind.UNKNOWN_OUTCOME: Refusal(503, -1000, UNKNOWN),
     Kind.SERVER_ERROR: Refusal(503, -1001, FAILED),
@@ -59,11 +58,11 @@ def refused_by(fault: ActiveFault, ip: str, now_ns: int) -> Reply:
         return Reply(502, b"", is_lost=True)
     if order.kind is Kind.SERVICE_UNAVAILABLE:
         return Reply(503, (order.text or UNAVAILABLE).encode())
+    if order.kind is Kind.ORDER_LIMIT:
+        return too_many_orders(0, order.retry_after_s or 10).reply()
     reply = _REFUSALS[order.kind].reply()
     if order.kind is Kind.SERVER_ERROR:
         reply.status = order.status
-    if order.kind is Kind.ORDER_LIMIT:
-        reply.headers["Retry-After"] = str(order.retry_after_s or 10)
     if order.text:
         reply.body = order.text.encode()
     return reply
@@ -91,6 +90,4 @@ def limited(refused: Refused, ip: str) -> Reply:
     """The reply to a request over the weight limit, or banned."""
     text = _BANNED if refused.status == BANNED else _TOO_MANY
     message = text.format(ip=ip, limit=WEIGHT_PER_MINUTE, until_ms=refused.until_ms)
-    reply = Refusal(refused.status, -1003, message).reply()
-    reply.headers["Retry-After"] = str(refused.retry_after_s)
-    return reply
+    return Refusal(refused.status, -1003, message, refused.retry_after_s).reply()

@@ -22,15 +22,21 @@ class Reply:
 class Refusal(Exception):  # noqa: N818 - an answer of the protocol, no failure
     """A request that is answered by an error code of the exchange."""
 
-    def __init__(self, status: int, code: int, message: str) -> None:
-        super().__init__(status, code, message)
+    def __init__(
+        self, status: int, code: int, message: str, retry_after_s: int | None = None
+    ) -> None:
+        super().__init__(status, code, message, retry_after_s)
         self.status = status
         self.code = code
         self.message = message
+        self.retry_after_s = retry_after_s
 
     def reply(self) -> Reply:
         """The refusal as a reply."""
-        return json_reply({"code": self.code, "msg": self.message}, self.status)
+        reply = json_reply({"code": self.code, "msg": self.message}, self.status)
+        if self.retry_after_s is not None:
+            reply.headers["Retry-After"] = str(self.retry_after_s)
+        return reply
 
 
 def json_reply(content: object, status: int = 200) -> Reply:
@@ -83,7 +89,7 @@ class Call:
     params: Params
     ip: str = LOOPBACK
     api_key: str = ""
-    signed: bytes = b""
-    """The bytes that the signature is of."""
+    signed: tuple[bytes, ...] = ()
+    """The bytes that the signature is of; of the WebSocket API's, in either form."""
     is_logged_on: bool = False
     """Whether its connection has proved who it is, so that it needs no signature."""

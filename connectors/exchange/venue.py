@@ -253,7 +253,7 @@ class Venue:
         if signed is None:
             others = {name: values[name] for name in values if name != "signature"}
             signed = urlencode(others).encode()
-        call = Call(method, path, Params(values), ip, api_key, signed)
+        call = Call(method, path, Params(values), ip, api_key, (signed,))
         return self._rest.request(call)
 
     def depth_image(self, market: SymbolMarket, limit: int) -> Image:

@@ -53,7 +53,7 @@ class AlgoStatus(StrEnum):
     REJECTED = "REJECTED"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class AlgoOrder:
     """A conditional order with its record."""
 

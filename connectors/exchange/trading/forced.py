@@ -144,7 +144,7 @@ class Forced:
             payment = -settled(times(position.amount, mark, rate))
             self._account.book("FUNDING_FEE", payment, now_ms, position.symbol)
             event = account_update(
-                self._account, "FUNDING_FEE", [], change=ZERO, now_ms=now_ms
+                self._account, "FUNDING_FEE", [], change=payment, now_ms=now_ms
             )
             self._execution.stream.tell(event)
         due_ms = now_ms + FUNDING_HOURS * _HOUR_MS

@@ -80,6 +80,11 @@ class Ledger:
             if symbol in {"", order.terms.symbol} and order.is_open
         ]
 
+    def recent(self, now_ms: int) -> list[OwnOrder]:
+        """Orders that can still be asked for, oldest first."""
+        orders = self.orders.values()
+        return [order for order in orders if not order.is_forgotten(now_ms)]
+
     def find(self, symbol: str, order_id: int, client_order_id: str) -> OwnOrder | None:
         """An order by its id, or the newest by the client's; an open one first."""
         if order_id:

@@ -15,11 +15,11 @@ _LIMITS = (ORDERS_PER_10_S, ORDERS_PER_MINUTE)
 _SPANS = ("10 SECOND", "1 MINUTE")
 
 
-def too_many_orders(number: int) -> Refusal:
+def too_many_orders(number: int, retry_after_s: int) -> Refusal:
     """The refusal of the counter of that number: 0 for 10 s, 1 for the minute."""
     limit, span = _LIMITS[number], _SPANS[number]
     msg = f"Too many new orders; current limit is {limit} orders per {span}."
-    return Refusal(429, -1015, msg)
+    return Refusal(429, -1015, msg, retry_after_s)
 
 
 @dataclass(slots=True)
@@ -34,7 +34,9 @@ class OrderCount:
         self.roll(now_ns)
         for number, (used, more) in enumerate(zip(self.used, orders, strict=True)):
             if used + more > _LIMITS[number]:
-                raise too_many_orders(number)
+                window_ns = _WINDOWS_S[number] * NS_PER_S
+                left_ns = window_ns - now_ns % window_ns
+                raise too_many_orders(number, -(-left_ns // NS_PER_S))
         self.used = [used + more for used, more in zip(self.used, orders, strict=True)]
 
     def roll(self, now_ns: int) -> None:

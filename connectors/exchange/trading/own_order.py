@@ -77,6 +77,9 @@ class ExpireReason(StrEnum):
     MARKET_REST = "9"
 
 
+_DAY_MS = 86_400_000
+_UNFILLED_DAYS = 3
+_FILLED_DAYS = 90
 OPEN_STATUSES = frozenset({Status.NEW, Status.PARTIALLY_FILLED})
 
 
@@ -136,7 +139,7 @@ class QueuePlace:
     explained_until_ns: int = 0
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class OwnOrder:
     """An order with its record; it stays here after it has closed."""
 
@@ -169,6 +172,16 @@ class OwnOrder:
     def average(self) -> Decimal:
         """The average fill price; 0 before the first."""
         return ratio(self.quote, self.executed)
+
+    def is_forgotten(self, now_ms: int) -> bool:
+        """Whether queries know it no more: ended unfilled three days ago, or any in 90.
+
+        Source: Binance USD-M "Query Order (USER_DATA)".
+        """
+        if self.is_open:
+            return False
+        days = (now_ms - self.updated_ms) // _DAY_MS
+        return days >= (_FILLED_DAYS if self.executed else _UNFILLED_DAYS)
 
     def add_fill(self, price: Decimal, quantity: Decimal, time_ms: int) -> None:
         """Book a fill."""

@@ -72,7 +72,7 @@ def _cancel_all(trading: Trading, params: Params) -> object:
 
 def _query(trading: Trading, params: Params) -> object:
     order = trading.orders.find(OrderName.of(params))
-    if order is None:
+    if order is None or order.is_forgotten(trading.now_ms):
         raise bad(*_MISSING)
     return _record(trading, order)
 
@@ -93,7 +93,7 @@ def _all_orders(trading: Trading, params: Params) -> object:
     first_id = params.number("orderId", 0)
     rows = [
         order
-        for order in trading.ledger.orders.values()
+        for order in trading.ledger.recent(trading.now_ms)
         if order.terms.symbol in symbols
         and (order.order_id >= first_id if first_id else window.holds(order.created_ms))
     ]

@@ -9,7 +9,8 @@ import binascii
 import hashlib
 import hmac
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
@@ -35,7 +36,7 @@ class Credentials:
     """The account's API key, its secret, and its Ed25519 public key if it has one."""
 
     key: str = DEFAULT_KEY
-    secret: str = DEFAULT_SECRET
+    secret: str = field(default=DEFAULT_SECRET, repr=False)
     public_key: Ed25519PublicKey | None = None
 
     def check_key(self, key: str) -> None:
@@ -46,15 +47,19 @@ class Credentials:
             msg = "Invalid API-key, IP, or permissions for action."
             raise Refusal(401, -2015, msg)
 
-    def check_signature(self, payload: bytes, signature: str) -> None:
-        """Refusal -1022 where the signature is not that of `payload`."""
-        if not (
-            self._is_hmac(payload, signature) or self.is_ed25519(payload, signature)
+    def check_signature(self, payloads: Iterable[bytes], signature: str) -> None:
+        """Refusal -1022 where the signature is of none of `payloads`."""
+        if not any(
+            self._is_hmac(payload, signature) or self._is_ed25519(payload, signature)
+            for payload in payloads
         ):
             raise Refusal(400, -1022, "Signature for this request is not valid.")
 
-    def is_ed25519(self, payload: bytes, signature: str) -> bool:
-        """Whether the Ed25519 key has signed `payload`."""
+    def is_ed25519(self, payloads: Iterable[bytes], signature: str) -> bool:
+        """Whether the Ed25519 key has signed one of `payloads`."""
+        return any(self._is_ed25519(payload, signature) for payload in payloads)
+
+    def _is_ed25519(self, payload: bytes, signature: str) -> bool:
         if self.public_key is None:
             return False
         try:

@@ -245,6 +245,16 @@ def test_funding_longs_pay_shorts_at_the_mark(
     assert row["symbol"] == BTC
 
 
+def test_funding_event_has_the_balance_alone(trader: Trader) -> None:
+    trader.pass_ms(EIGHT_HOURS_MS - trader.now_ms % EIGHT_HOURS_MS - 1_000)
+    trader.order("SELL", "0.100")
+    session = trader.listen()
+    trader.pass_ms(1_000)
+    [event] = trader.heard(session)
+    assert (event["a"]["m"], event["a"]["P"]) == ("FUNDING_FEE", [])
+    assert event["a"]["B"][0]["bc"] == "0.6000005"
+
+
 def leveraged() -> Trader:
     """Long 3.000 BTC at leverage 100 with 10,000."""
     trader = Trader()

@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -161,6 +162,20 @@ def test_request_wrong_signature_is_1022(client: ApiClient) -> None:
     params = client.with_signature({"symbol": BTC}) | {"symbol": "ETHUSDT"}
     reply = client.send("v2/account.position", **params)
     assert (reply["status"], reply["error"]["code"]) == (400, -1022)
+
+
+def test_request_percent_encoded_before_signing_is_accepted(
+    client: ApiClient,
+) -> None:
+    params = client.with_signature(limit_order(newClientOrderId="a:b/c"))
+    assert client.send("order.place", **params)["status"] == 200
+    del params["signature"]
+    params["newClientOrderId"] = "d:e/f"
+    payload = urlencode(sorted(params.items())).encode()
+    secret = client.trader.secret.encode()
+    digest = hmac.new(secret, payload, hashlib.sha256).hexdigest()
+    reply = client.send("order.place", **params, signature=digest)
+    assert reply["result"]["clientOrderId"] == "d:e/f"
 
 
 def logon(client: ApiClient, private: Ed25519PrivateKey) -> Any:

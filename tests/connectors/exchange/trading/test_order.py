@@ -247,6 +247,17 @@ def test_query_unknown_order_is_refused(
     assert trader.refused("GET", "v1/order", **params)[0] == code
 
 
+def test_query_old_orders_are_forgotten(trader: Trader) -> None:
+    unfilled = trader.cancel(trader.order("BUY", "0.010", "59000.00"))
+    filled = trader.order("BUY", "0.010")
+    waiting = trader.order("BUY", "0.010", "59000.00")
+    trader.pass_ms(3 * 24 * HOUR_MS)
+    ask = {"symbol": BTC, "orderId": unfilled["orderId"]}
+    assert trader.refused("GET", "v1/order", **ask)[0] == -2013
+    rows = trader.ask("GET", "v1/allOrders", symbol=BTC)
+    assert [r["orderId"] for r in rows] == [filled["orderId"], waiting["orderId"]]
+
+
 def test_query_order_of_another_symbol_is_2013(trader: Trader) -> None:
     order = trader.order("BUY", "0.010", "59000.00")
     other = {"symbol": ETH, "orderId": order["orderId"]}
@@ -323,6 +334,7 @@ def test_order_counts_are_told_and_limited() -> None:
     for _ in range(4):
         assert trader.refused("POST", "v1/order", **params)[0] == -4003
     reply = trader.call("POST", "v1/order", **params)
+    assert 1 <= int(reply.headers["Retry-After"]) <= 10
     assert (reply.status, trader.refused("POST", "v1/order", **params)) == (
         429,
         (-1015, "Too many new orders; current limit is 300 orders per 10 SECOND."),

@@ -32,9 +32,9 @@ SIGNATURE = "3c661234138461fcc7a7d8746c6558c9842d4e10870d2ecbedf7777cad694af9"
 def test_check_signature_documented_vector_is_accepted(signature: str) -> None:
     credentials = Credentials(secret=DOCUMENTED)
     with pytest.raises(Refusal) as caught:
-        credentials.check_signature(PAYLOAD + b"0", signature)
+        credentials.check_signature([PAYLOAD + b"0"], signature)
     assert caught.value.code == -1022
-    credentials.check_signature(PAYLOAD, signature)
+    credentials.check_signature([PAYLOAD], signature)
 
 
 @pytest.mark.parametrize("split", [0, 20, len(PAYLOAD)])
@@ -59,10 +59,10 @@ def test_check_signature_ed25519_of_the_key_is_accepted() -> None:
     private = Ed25519PrivateKey.generate()
     credentials = Credentials(public_key=private.public_key())
     signature = base64.b64encode(private.sign(PAYLOAD)).decode()
-    credentials.check_signature(PAYLOAD, signature)
+    credentials.check_signature([PAYLOAD], signature)
     for wrong in (signature[:-4] + "AAA=", "not base64", "é", ""):
         with pytest.raises(Refusal) as caught:
-            credentials.check_signature(PAYLOAD, wrong)
+            credentials.check_signature([PAYLOAD], wrong)
         assert caught.value.code == -1022
 
 
@@ -91,6 +91,10 @@ def test_request_wrong_key_is_refused(key: str, status: int, code: int) -> None:
     trader.key = key
     reply = trader.call("GET", "v3/balance")
     assert (reply.status, json.loads(reply.body)["code"]) == (status, code)
+
+
+def test_credentials_secret_is_not_shown() -> None:
+    assert DOCUMENTED not in repr(Credentials(secret=DOCUMENTED))
 
 
 def test_request_wrong_secret_is_1022() -> None:
