@@ -58,6 +58,17 @@ class Kind(Enum):
     ADL = "adl"
 
 
+USER_KINDS = frozenset(
+    {
+        Kind.USER_LOSS,
+        Kind.USER_DUPLICATE,
+        Kind.USER_REORDER,
+        Kind.USER_DELAY,
+        Kind.USER_SILENCE,
+    }
+)
+"""What happens to events of the user data stream."""
+
 FRAME_KINDS = frozenset(
     {
         Kind.GAP,
@@ -66,12 +77,8 @@ FRAME_KINDS = frozenset(
         Kind.MALFORMED,
         Kind.TRUNCATED,
         Kind.SILENCE,
-        Kind.USER_LOSS,
-        Kind.USER_DUPLICATE,
-        Kind.USER_REORDER,
-        Kind.USER_DELAY,
-        Kind.USER_SILENCE,
     }
+    | USER_KINDS
 )
 """What happens to frames on their way to a subscriber."""
 
@@ -181,10 +188,10 @@ class Fault(
 
     def meets_stream(self, name: str) -> bool:
         """Whether a stream is among those meant."""
-        default = f"*{USER_STREAM}*" if self.kind.value.startswith("user_") else "*"
-        if self.kind in FRAME_KINDS and default == "*":
-            default = "*@depth*"
-        return fnmatchcase(name, self.stream or default) and name.startswith(
+        usual = "*@depth*" if self.kind in FRAME_KINDS else "*"
+        if self.kind in USER_KINDS:
+            usual = f"*{USER_STREAM}*"
+        return fnmatchcase(name, self.stream or usual) and name.startswith(
             f"{self.symbol.lower()}@" if self.symbol else ""
         )
 

@@ -19,7 +19,6 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from connectors.exchange import payload
 from connectors.exchange.api_session import ApiSession
 from connectors.exchange.fault import (
     ACCOUNT_KINDS,
@@ -34,6 +33,12 @@ from connectors.exchange.rest import RestApi
 from connectors.exchange.rest_reply import LOOPBACK, Call, Params, Refusal, Reply
 from connectors.exchange.session import POLICY_VIOLATION, Session
 from connectors.exchange.stream_name import Route
+from connectors.exchange.strike import (
+    DAY_IS_OVER,
+    GOING_AWAY,
+    strike_account,
+    strike_connection,
+)
 from connectors.exchange.symbol_market import SymbolMarket
 from connectors.exchange.tape import Tape, TapeEvent
 from connectors.exchange.target import Target, target_of
@@ -44,8 +49,6 @@ from flows.domain.units import NS_PER_MS, NS_PER_S
 PING_NS = 180 * NS_PER_S
 PONG_WITHIN_NS = 600 * NS_PER_S
 LONGEST_CONNECTION_NS = 86_400 * NS_PER_S
-GOING_AWAY = 1001
-_DAY_IS_OVER = "24 hours are over"
 
 Action = Callable[[], None]
 
@@ -137,7 +140,7 @@ class Venue:
         session = self._session(target, ip)
         self.sessions[session.serial] = session
         self.plan(self.now_ns + PING_NS, partial(self._ping, session))
-        age_out = partial(session.close, GOING_AWAY, _DAY_IS_OVER)
+        age_out = partial(session.close, GOING_AWAY, DAY_IS_OVER)
         self.plan(self.now_ns + LONGEST_CONNECTION_NS, age_out)
         if not session.subscribe(target.names):
             session.close(POLICY_VIOLATION, "Too many subscriptions")
@@ -290,54 +293,15 @@ class Venue:
 
     def _begin(self, fault: Fault) -> None:
         if fault.kind in ACCOUNT_KINDS:
-            self._strike_account(fault)
-            return
-        if fault.kind not in INSTANT_KINDS:
+            struck = [strike_account(fault, self.trading)]
+        elif fault.kind in INSTANT_KINDS:
+            struck = [
+                strike_connection(fault, session, self)
+                for session in list(self.sessions.values())
+                if fault.meets_connection(session.serial, session.route_name)
+            ]
+        else:
             self.desk.put_in_force(fault, self.now_ns)
             return
-        for session in list(self.sessions.values()):
-            if fault.meets_connection(session.serial, session.route_name):
-                self._strike(fault, session)
-
-    def _strike(self, fault: Fault, session: Session) -> None:
-        match fault.kind:
-            case Kind.UNKNOWN_EVENT:
-                if not self._surprise(fault, session):
-                    return
-            case Kind.SERVER_SHUTDOWN:
-                self._announce_shutdown(fault, session)
-            case Kind.DAY_CUT if not fault.without_close:
-                session.close(GOING_AWAY, _DAY_IS_OVER)
-            case _:
-                session.cut()
-        self.desk.done[fault.kind.value] += 1
-
-    def _strike_account(self, fault: Fault) -> None:
-        """Let something happen behind the account's back."""
-        trading, symbol = self.trading, fault.symbol.upper()
-        happened = True
-        if fault.kind is Kind.LISTEN_KEY_EXPIRED:
-            trading.stream.revoke(self.now_ns)
-        elif fault.kind is Kind.PARTIAL_FILL:
-            happened = trading.fill_part(symbol)
-        else:
-            happened = trading.close_by_force(
-                symbol, share=None if fault.kind is Kind.LIQUIDATION else fault.share
-            )
-        self.desk.done[fault.kind.value] += happened
-
-    def _surprise(self, fault: Fault, session: Session) -> bool:
-        """An event of a kind that nobody knows, on the first stream that fits."""
-        name = next(filter(fault.meets_stream, session.subscriptions), None)
-        if name is None:
-            return False
-        symbol = name.partition("@")[0].upper()
-        now_ms = self.now_ns // NS_PER_MS
-        event = payload.unknown_event(fault.text or "marketWeather", symbol, now_ms)
-        session.text(session.frame(name, event))
-        return True
-
-    def _announce_shutdown(self, fault: Fault, session: Session) -> None:
-        session.text(payload.server_shutdown(self.now_ns // NS_PER_MS))
-        end = partial(session.close, GOING_AWAY, "Server shutdown")
-        self.plan(self.now_ns + fault.delay_ms * NS_PER_MS, end)
+        if any(struck):
+            self.desk.done[fault.kind.value] += sum(struck)

@@ -17,6 +17,7 @@ from connectors.exchange.trading.order_request import bad, order_terms
 from connectors.exchange.trading.own_order import (
     OrderTerms,
     OwnOrder,
+    PositionSide,
     Side,
     Status,
     TimeInForce,
@@ -210,7 +211,8 @@ class OrderDesk:
         if not terms.only_reduces:
             return
         free = self.execution.reducible(terms)
-        if not free:
+        is_hedged = terms.position_side is not PositionSide.BOTH
+        if not free or (is_hedged and terms.quantity > free):
             raise bad(-2022, "ReduceOnly Order is rejected.")
         if terms.takes_only:
             return  # it displaces those that rest

@@ -49,7 +49,7 @@ class OrderFilter:
             self.check_price(terms.price)
             check_distance(terms.side, terms.price, mark)
         worth = times(terms.quantity, mark if terms.is_market else terms.price)
-        if worth < self.least_notional and not terms.is_reduce_only:
+        if worth < self.least_notional and not terms.only_reduces:
             least = trimmed(self.least_notional)
             msg = f"Order's notional must be no smaller than {least} "
             raise bad(-4164, msg + "(unless you choose reduce only)")

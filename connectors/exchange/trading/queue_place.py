@@ -43,10 +43,3 @@ def reach(place: QueuePlace, traded: Decimal, now_ns: int) -> Decimal:
     passed = min(place.ahead, traded)
     place.ahead -= passed
     return traded - passed
-
-
-def newly_offered(place: QueuePlace, price: Decimal, quantity: Decimal) -> Decimal:
-    """What an opposite level holds that the order has not been offered (rule 6)."""
-    before = place.offered.get(price, ZERO)
-    place.offered[price] = quantity
-    return max(ZERO, quantity - before)

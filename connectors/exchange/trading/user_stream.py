@@ -58,12 +58,14 @@ class UserStream:
         if self.key and now_ns >= self.expires_ns:
             self.revoke(now_ns)
 
-    def revoke(self, now_ns: int) -> None:
-        """End the key now, and say so."""
-        if self.key:
-            event = listen_key_expired(self.key, now_ns // NS_PER_MS)
-            key, self.key = self.key, ""
-            self._send(key, event)
+    def revoke(self, now_ns: int) -> bool:
+        """End the key now, and say so; whether there was one."""
+        if not self.key:
+            return False
+        event = listen_key_expired(self.key, now_ns // NS_PER_MS)
+        key, self.key = self.key, ""
+        self._send(key, event)
+        return True
 
     def tell(self, event: Json) -> None:
         """Send an event to those who hear by the key."""

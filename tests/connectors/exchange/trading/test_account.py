@@ -150,7 +150,8 @@ def test_hedge_mode_keeps_two_positions_apart(trader: Trader) -> None:
     rows = trader.ask("GET", "v3/positionRisk", symbol=BTC)
     found = {row["positionSide"]: row["positionAmt"] for row in rows}
     assert found == {"LONG": "0.3", "SHORT": "-0.2"}
-    trader.order("SELL", "0.400", **long)
+    assert trader.refused_order("SELL", "0.400", **long) == -2022
+    trader.order("SELL", "0.300", **long)
     rows = trader.ask("GET", "v3/positionRisk", symbol=BTC)
     assert [row["positionAmt"] for row in rows] == ["0", "-0.2"]
     assert trader.refused_order("SELL", "0.010", **long) == -2022

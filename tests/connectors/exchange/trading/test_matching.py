@@ -4,6 +4,12 @@ from decimal import Decimal
 
 import pytest
 
+from connectors.exchange.synthetic_tape import SyntheticTape
+from connectors.exchange.tape import TapeEvent
+from connectors.exchange.trading.depth import levels
+from connectors.exchange.trading.own_order import Side
+from flows.domain.event import MarketTrade
+from tests.connectors.exchange.exchange_samples import BTC, START_NS
 from tests.connectors.exchange.trading.trader import Trader
 
 
@@ -241,3 +247,33 @@ def test_order_beyond_the_position_turns_it_round(trader: Trader) -> None:
     trader.order("SELL", "0.800")
     [row] = trader.ask("GET", "v3/positionRisk", symbol="BTCUSDT")
     assert (row["positionAmt"], row["entryPrice"]) == ("-0.3", "60000")
+
+
+def test_moving_market_each_fill_is_explained_by_the_tape() -> None:
+    trader = Trader(tape=SyntheticTape([BTC], start_ns=START_NS, seed=7))
+    fills, explained = trader.venue.trading.ledger.fills, []
+    true = trader.venue.symbols[BTC].true
+    hear = trader.venue.trading.on_event
+
+    def listen(event: TapeEvent) -> None:
+        before = len(fills)
+        hear(event)
+        for fill in fills[before:]:
+            if isinstance(event, MarketTrade):
+                met = Decimal(event.price)
+                is_against = event.buyer_is_maker is (fill.side is Side.BUY)
+                explained.append(is_against and fill.side.reaches(fill.price, met))
+            else:
+                [best, *_] = levels(true.book, fill.side.opposite)
+                explained.append(fill.side.reaches(fill.price, best[0]))
+
+    trader.venue.trading.on_event = listen  # type: ignore[method-assign] # to look on
+    for _ in range(30):
+        for side in Side:
+            [best, *_] = levels(true.book, side)
+            post = {"timeInForce": "GTX", "newOrderRespType": "ACK"}
+            trader.order(side.value, "0.010", f"{best[0]:.2f}", **post)
+        trader.pass_ms(400)
+    assert len(explained) > 30
+    assert all(explained)
+    assert {fill.is_maker for fill in fills} == {True}

@@ -12,7 +12,7 @@ from connectors.exchange.listing import listed_of
 from connectors.exchange.rest_reply import Reply
 from connectors.exchange.session import Session
 from connectors.exchange.synthetic_listing import listing_of
-from connectors.exchange.tape import Opening, TapeEvent
+from connectors.exchange.tape import Opening, Tape, TapeEvent
 from connectors.exchange.trading.signature import DEFAULT_KEY, DEFAULT_SECRET
 from connectors.exchange.trading.trading import TradingSettings
 from connectors.exchange.venue import Venue
@@ -50,8 +50,15 @@ def _opening(symbol: str) -> Opening:
 class Trader:
     """Signs what it asks, moves the market, and hears the user data stream."""
 
-    def __init__(self, settings: TradingSettings | None = None, seed: int = 7) -> None:
-        self.venue = Venue(StillTape(), start_ns=START_NS, seed=seed, settings=settings)
+    def __init__(
+        self,
+        settings: TradingSettings | None = None,
+        seed: int = 7,
+        tape: Tape | None = None,
+    ) -> None:
+        self.venue = Venue(
+            tape or StillTape(), start_ns=START_NS, seed=seed, settings=settings
+        )
         self.key, self.secret = DEFAULT_KEY, DEFAULT_SECRET
 
     @property
