@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from connectors.exchange.trading.amount import ZERO, ratio, times
-from connectors.exchange.trading.bracket import maintenance
+from connectors.exchange.trading.bracket import bracket_of, maintenance
 from connectors.exchange.trading.ledger import Booking, Ledger
 from connectors.exchange.trading.own_order import (
     OrderTerms,
@@ -184,16 +184,14 @@ class Account:
         return self.initial_margin + more <= self.equity
 
     def liquidation_price(self, position: Position) -> Decimal:
-        """The mark of this symbol at which the account would be liquidated; 0 if none.
+        """The mark at which the account would be liquidated, other marks equal; or 0.
 
-        Every other mark stays where it is.
+        Exact as long as the position stays in its bracket.
         """
         if not position.amount:
             return ZERO
         mark = self.mark(position.symbol)
+        size = abs(position.amount)
+        rate = bracket_of(times(size, mark)).rate
         spare = self.equity - self.maintenance
-        rate = ratio(
-            self.maintenance_of(position), abs(times(position.amount, mark)), 8
-        )
-        slope = position.amount - times(abs(position.amount), rate)
-        return max(ZERO, mark - ratio(spare, slope))
+        return max(ZERO, mark - ratio(spare, position.amount - times(size, rate)))

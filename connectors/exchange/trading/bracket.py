@@ -52,10 +52,15 @@ BRACKETS = _table(
 HIGHEST_LEVERAGE = BRACKETS[0].leverage
 
 
+def bracket_of(notional: Decimal) -> Bracket:
+    """The row of a position worth `notional`; the last beyond all of them."""
+    fits = (bracket for bracket in BRACKETS if notional <= bracket.cap)
+    return next(fits, BRACKETS[-1])
+
+
 def maintenance(notional: Decimal) -> Decimal:
     """Maintenance margin of a position worth `notional`."""
-    fits = (bracket for bracket in BRACKETS if notional <= bracket.cap)
-    bracket = next(fits, BRACKETS[-1])
+    bracket = bracket_of(notional)
     return times(notional, bracket.rate) - bracket.cumulated
 
 

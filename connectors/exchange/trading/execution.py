@@ -100,40 +100,17 @@ class Execution:
     def fill(
         self, order: OwnOrder, price: Decimal, quantity: Decimal, *, is_maker: bool
     ) -> None:
-        """Book one trade and tell it."""
-        terms, now_ms = order.terms, self.now_ms
-        fee = settled(times(price, quantity, MAKER_FEE if is_maker else TAKER_FEE))
-        position = self.account.position(terms.symbol, terms.position_side)
-        signed = quantity * terms.side.sign
-        realised = position.trade(signed, price, fee)
-        position.updated_ms = now_ms
-        order.add_fill(price, quantity, now_ms)
-        fill = Fill(
-            next(self._trade_ids),
-            order.order_id,
-            terms.symbol,
-            terms.side,
-            terms.position_side,
-            price,
-            quantity,
-            fee,
-            realised,
-            is_maker,
-            now_ms,
-        )
-        self.account.ledger.fills.append(fill)
-        names = (terms.symbol, fill.trade_id)
-        if realised:
-            self.account.book("REALIZED_PNL", realised, now_ms, *names)
-        self.account.book("COMMISSION", -fee, now_ms, *names)
+        """Book one trade and tell it, with what ends by it."""
+        fill = self._book(order, price, quantity, is_maker=is_maker)
         if not order.is_open:
             self._retire(order)
         self._tell_fill(order, fill)
         if not order.is_open:
             self._ended(order)
-        if not position.amount:
+        symbol, side = order.terms.symbol, order.terms.position_side
+        if not self.account.position(symbol, side).amount:
             for told in self.on_flat:
-                told(terms.symbol, terms.position_side)
+                told(symbol, side)
 
     def end(
         self, order: OwnOrder, status: Status, reason: ExpireReason = ExpireReason.NONE
@@ -198,6 +175,36 @@ class Execution:
         self._drop_idle_reducers(order.terms.symbol)
 
     # -- inside -------------------------------------------------------------------
+
+    def _book(
+        self, order: OwnOrder, price: Decimal, quantity: Decimal, *, is_maker: bool
+    ) -> Fill:
+        """Change order, position, ledger and wallet by one trade."""
+        terms, now_ms = order.terms, self.now_ms
+        fee = settled(times(price, quantity, MAKER_FEE if is_maker else TAKER_FEE))
+        position = self.account.position(terms.symbol, terms.position_side)
+        realised = position.trade(quantity * terms.side.sign, price, fee)
+        position.updated_ms = now_ms
+        order.add_fill(price, quantity, now_ms)
+        fill = Fill(
+            next(self._trade_ids),
+            order.order_id,
+            terms.symbol,
+            terms.side,
+            terms.position_side,
+            price,
+            quantity,
+            fee,
+            realised,
+            is_maker,
+            now_ms,
+        )
+        self.account.ledger.fills.append(fill)
+        names = (terms.symbol, fill.trade_id)
+        if realised:
+            self.account.book("REALIZED_PNL", realised, now_ms, *names)
+        self.account.book("COMMISSION", -fee, now_ms, *names)
+        return fill
 
     def _take_bound(self, terms: OrderTerms) -> Decimal:
         mark = self.account.mark(terms.symbol)

@@ -283,10 +283,10 @@ def test_liquidation_at_the_price_foretold_closes_everything() -> None:
     foretold = Decimal(row["liquidationPrice"])
     assert Decimal(56_000) < foretold < Decimal(58_000)
     trader.cancel(order)
-    above = (foretold + 5).quantize(Decimal("0.1"))
+    above = (foretold + 1).quantize(Decimal("0.1"))
     fall_to(trader, f"{above}0", f"{above + Decimal('0.2')}0")
     assert trader.position == 3
-    below = (foretold - 5).quantize(Decimal("0.1"))
+    below = (foretold - 1).quantize(Decimal("0.1"))
     trader.heard(session)
     trader.move(
         bids=[(f"{above}0", "0"), (f"{below}0", "50.000")],

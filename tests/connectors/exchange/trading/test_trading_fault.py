@@ -1,13 +1,16 @@
 """Faults of the trading side: what the client sees, and what has really happened."""
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from connectors.exchange.fault import ACCOUNT_KINDS
+from connectors.exchange.fault import ACCOUNT_KINDS, Kind
 from connectors.exchange.rest_reply import Reply
-from tests.connectors.exchange.exchange_samples import BTC
+from connectors.exchange.scenario import random_faults
+from connectors.exchange.synthetic_tape import SyntheticTape
+from tests.connectors.exchange.exchange_samples import BTC, START_NS
 from tests.connectors.exchange.trading.trader import Trader, kinds, order_params
 
 
@@ -249,3 +252,27 @@ def play(seed: int) -> bytes:
 def test_trading_faults_same_seed_goes_wrong_the_same_way() -> None:
     assert play(3) == play(3)
     assert play(3) != play(4)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_random_faults_ledger_adds_up_under_all_of_them(seed: int) -> None:
+    trader = Trader(tape=SyntheticTape([BTC], start_ns=START_NS, seed=seed), seed=seed)
+    count = 2 * len(Kind)
+    for order in random_faults([BTC], seed=seed, count=count, over_ms=100_000):
+        trader.venue.order(order)
+    ledger, account = trader.venue.trading.ledger, trader.venue.trading.account
+    for number in range(100):
+        side = "BUY" if number % 3 else "SELL"
+        trader.call("POST", "v1/order", **order_params(side, "0.010", "", {}))
+        bid = trader.venue.symbols[BTC].true.image(1).bids[0][0]
+        trader.call("POST", "v1/order", **order_params("BUY", "0.010", bid, {}))
+        trader.call("DELETE", "v1/allOpenOrders", symbol=BTC)
+        if not trader.venue.sessions:
+            key = trader.venue.trading.stream.open(trader.venue.now_ns)
+            trader.venue.connect(f"/private/ws/{key}")
+        trader.pass_ms(1_000)
+    signed = (fill.quantity * fill.side.sign for fill in ledger.fills)
+    assert trader.position == sum(signed, Decimal(0))
+    assert account.wallet == sum((b.amount for b in ledger.bookings), Decimal(0))
+    assert len(ledger.fills) > 20
+    assert len(trader.venue.desk.done) > len(Kind) // 2
