@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,9 +14,12 @@ from flows.domain.errors import ConfigurationError
 if TYPE_CHECKING:
     from connectors.exchange.server import WallClock
     from connectors.exchange.tape import Tape
+    from connectors.exchange.trading.trading import TradingSettings
     from connectors.exchange.venue import Venue
 
 _DEFAULT_SYMBOLS = "BTCUSDT,ETHUSDT"
+_PROBE_KEY = "probe-key"
+_PROBE_SECRET = "probe-secret"  # noqa: S105 - of an exchange that trades nothing
 
 
 def exchange_command(
@@ -38,6 +42,24 @@ def exchange_command(
     loop: Annotated[
         bool, typer.Option("--loop", help="Begin the recording again at its end.")
     ] = False,
+    key: Annotated[str, typer.Option(help="API key of the account.")] = _PROBE_KEY,
+    secret: Annotated[
+        str, typer.Option(help="Secret that signs by HMAC-SHA256.")
+    ] = _PROBE_SECRET,
+    ed25519_key: Annotated[
+        Path | None,
+        typer.Option(help="Public key (PEM) that signs by Ed25519, as well."),
+    ] = None,
+    balance: Annotated[
+        str, typer.Option(help="What the account begins with, in USDT.")
+    ] = "10000",
+    countdown_cancels_algos: Annotated[
+        bool,
+        typer.Option(
+            "--countdown-cancels-algos",
+            help="countdownCancelAll withdraws conditional orders, too.",
+        ),
+    ] = False,
     scenario: Annotated[
         Path | None, typer.Option(help="Faults to happen (TOML or JSON lines).")
     ] = None,
@@ -45,10 +67,11 @@ def exchange_command(
         int, typer.Option(help="The same seed gives the same market and faults.")
     ] = 0,
 ) -> None:
-    """Serve Binance USD-M market data on 127.0.0.1, from a recording or made up.
+    """Serve a Binance USD-M exchange on 127.0.0.1, from a recording or made up.
 
-    REST is at http://127.0.0.1:PORT/fapi/v1, streams at ws://127.0.0.1:PORT/public and
-    /market. Faults can be ordered by --scenario or POST /admin/faults.
+    REST is at http://127.0.0.1:PORT/fapi, streams at ws://127.0.0.1:PORT/public,
+    /market and /private, the WebSocket API at /ws-fapi/v1. One account trades, with
+    play money. Faults can be ordered by --scenario or POST /admin/faults.
 
     Example: mft exchange --port 18080 --synthetic BTCUSDT,ETHUSDT --seed 7
     """
@@ -64,7 +87,8 @@ def exchange_command(
         tape = _recorded(recordings, start_ns, pace, is_looped=loop)
     else:
         tape = _synthetic(synthetic or _DEFAULT_SYMBOLS, start_ns, pace, seed)
-    venue = _venue(tape, start_ns, scenario, seed)
+    settings = _settings(key, secret, ed25519_key, balance, countdown_cancels_algos)
+    venue = _venue(tape, start_ns, scenario, seed, settings)
     asyncio.run(_serve(venue, clock, port))
 
 
@@ -96,13 +120,42 @@ def _recorded(
     return tape
 
 
-def _venue(tape: "Tape", start_ns: int, scenario: Path | None, seed: int) -> "Venue":
+def _settings(
+    key: str,
+    secret: str,
+    ed25519_key: Path | None,
+    balance: str,
+    countdown_cancels_algos: bool,
+) -> "TradingSettings":
+    from connectors.exchange.trading.signature import Credentials, ed25519_key_of
+    from connectors.exchange.trading.trading import TradingSettings
+
+    try:
+        amount = Decimal(balance)
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not amount.is_finite() or amount < 0:
+        msg = f"--balance: expected an amount of at least 0, was {balance!r}"
+        raise ConfigurationError(msg)
+    public_key = ed25519_key_of(ed25519_key) if ed25519_key else None
+    return TradingSettings(
+        Credentials(key, secret, public_key), amount, countdown_cancels_algos
+    )
+
+
+def _venue(
+    tape: "Tape",
+    start_ns: int,
+    scenario: Path | None,
+    seed: int,
+    settings: "TradingSettings",
+) -> "Venue":
     from connectors.exchange.scenario import read_scenario
     from connectors.exchange.venue import Venue
 
     symbols = list(tape.openings)
     faults = read_scenario(scenario, symbols, seed) if scenario else []
-    return Venue(tape, start_ns=start_ns, faults=faults, seed=seed)
+    return Venue(tape, start_ns=start_ns, faults=faults, seed=seed, settings=settings)
 
 
 async def _serve(venue: "Venue", clock: "WallClock", port: int) -> None:
@@ -116,6 +169,7 @@ async def _serve(venue: "Venue", clock: "WallClock", port: int) -> None:
     bound = await server.start(port)
     typer.echo(f"exchange: http://{HOST}:{bound} ({', '.join(venue.symbols)})")
     typer.echo(f"streams: ws://{HOST}:{bound}/public, ws://{HOST}:{bound}/market")
+    typer.echo(f"account: ws://{HOST}:{bound}/private, ws://{HOST}:{bound}/ws-fapi/v1")
     await server.serve(stop)
     typer.echo("exchange: stopped")
 

@@ -9,6 +9,7 @@ from connectors.exchange.fault import fault_of
 from connectors.exchange.payload import levels_text
 from connectors.exchange.rest_reply import Params, Refusal, Reply, json_reply
 from connectors.exchange.session import Session
+from connectors.exchange.trading.report import account_report
 from connectors.exchange.venue import Venue
 from flows.domain.errors import ConfigurationError
 from flows.domain.units import NS_PER_MS, NS_PER_S
@@ -22,6 +23,8 @@ def admin_reply(
         match method, path:
             case "GET", "/admin/book":
                 return _book(venue, Params(dict(params)))
+            case "GET", "/admin/account":
+                return json_reply(account_report(venue.trading))
             case "GET", "/admin/state":
                 return json_reply(_state(venue))
             case "POST", "/admin/faults":

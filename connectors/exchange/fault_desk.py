@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Protocol
 
-from connectors.exchange.fault import FRAME_KINDS, Fault, Kind
+from connectors.exchange.fault import FRAME_KINDS, USER_STREAM, Fault, Kind
 from flows.domain.units import NS_PER_MS
 
 
@@ -24,6 +24,14 @@ class Connection(Protocol):
     @property
     def route_name(self) -> str:
         """`public`, `market`, `private` or nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shaped:
+    """A frame as a connection gets it, and how much later; later ones may overtake."""
+
+    frame: bytes
+    delay_ns: int = 0
 
 
 @dataclass(slots=True)
@@ -79,15 +87,16 @@ class FaultDesk:
 
     def shape(
         self, connection: Connection, name: str, frame: bytes, now_ns: int
-    ) -> list[bytes]:
+    ) -> list[Shaped]:
         """What a connection gets instead of a frame."""
-        frames = [frame]
+        frames = [Shaped(frame)]
+        key = (connection.serial, "" if USER_STREAM in name else name)
         for fault in self._on_frames:
-            if (held := fault.held.pop((connection.serial, name), None)) is not None:
-                frames.append(held)
+            if (held := fault.held.pop(key, None)) is not None:
+                frames.append(Shaped(held))
             elif frames and self._meets(fault, connection, name, now_ns):
                 fault.is_met = True
-                frames = self._meddle(fault, (connection.serial, name), frames)
+                frames = self._meddle(fault, key, frames)
         return frames
 
     def end_of_frame(self, now_ns: int) -> None:
@@ -124,12 +133,12 @@ class FaultDesk:
         return total * NS_PER_MS
 
     def on_request(
-        self, path: str, symbol: str, now_ns: int, *kinds: Kind
+        self, method: str, path: str, symbol: str, now_ns: int, *kinds: Kind
     ) -> Iterator[tuple[ActiveFault, int]]:
         """Faults of `kinds` that a request meets, each with the delay in ns it adds."""
         for fault in self._of_any(kinds, now_ns):
             order = fault.order
-            if order.meets_request(path, symbol):
+            if order.meets_request(method, path, symbol):
                 if order.kind is not Kind.LATENCY:
                     self._happened(fault)
                 yield fault, self._delay_ms(order) * NS_PER_MS
@@ -149,19 +158,24 @@ class FaultDesk:
         )
 
     def _meddle(
-        self, fault: ActiveFault, key: tuple[int, str], frames: list[bytes]
-    ) -> list[bytes]:
+        self, fault: ActiveFault, key: tuple[int, str], frames: list[Shaped]
+    ) -> list[Shaped]:
+        frame = frames[0].frame
         match fault.order.kind:
-            case Kind.DUPLICATE:
+            case Kind.DUPLICATE | Kind.USER_DUPLICATE:
                 return [*frames, *frames]
-            case Kind.REORDER:
-                fault.held[key] = frames[0]
+            case Kind.REORDER | Kind.USER_REORDER:
+                fault.held[key] = frame
                 return []
+            case Kind.USER_DELAY:
+                delay_ns = self._delay_ms(fault.order) * NS_PER_MS
+                return [Shaped(each.frame, delay_ns) for each in frames]
             case Kind.MALFORMED:
-                return [fault.order.text.encode() or frames[0].replace(b":", b"", 1)]
+                text = fault.order.text.encode()
+                return [Shaped(text or frame.replace(b":", b"", 1))]
             case Kind.TRUNCATED:
-                return [frames[0][: len(frames[0]) // 2]]
-        return []  # a gap or silence
+                return [Shaped(frame[: len(frame) // 2])]
+        return []  # lost, or silent
 
     def _happened(self, fault: ActiveFault) -> None:
         self.done[fault.order.kind.value] += 1

@@ -15,25 +15,36 @@ class Reply:
     body: bytes
     headers: dict[str, str] = field(default_factory=dict)
     delay_ns: int = 0
+    is_lost: bool = False
+    """Whether the connection ends instead, when the delay is over."""
 
 
 class Refusal(Exception):  # noqa: N818 - an answer of the protocol, no failure
     """A request that is answered by an error code of the exchange."""
 
-    def __init__(self, status: int, code: int, message: str) -> None:
-        super().__init__(status, code, message)
+    def __init__(
+        self, status: int, code: int, message: str, retry_after_s: int | None = None
+    ) -> None:
+        super().__init__(status, code, message, retry_after_s)
         self.status = status
         self.code = code
         self.message = message
+        self.retry_after_s = retry_after_s
 
     def reply(self) -> Reply:
         """The refusal as a reply."""
-        return json_reply({"code": self.code, "msg": self.message}, self.status)
+        reply = json_reply({"code": self.code, "msg": self.message}, self.status)
+        if self.retry_after_s is not None:
+            reply.headers["Retry-After"] = str(self.retry_after_s)
+        return reply
 
 
 def json_reply(content: object, status: int = 200) -> Reply:
     """`content` as JSON."""
     return Reply(status, msgspec.json.encode(content))
+
+
+LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +78,18 @@ class Params:
             msg = f"Data sent for parameter '{name}' is not valid."
             raise Refusal(400, -1130, msg)
         return int(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request, however it came: over HTTP or the WebSocket API."""
+
+    method: str
+    path: str
+    params: Params
+    ip: str = LOOPBACK
+    api_key: str = ""
+    signed: tuple[bytes, ...] = ()
+    """The bytes that the signature is of; of the WebSocket API's, in either form."""
+    is_logged_on: bool = False
+    """Whether its connection has proved who it is, so that it needs no signature."""

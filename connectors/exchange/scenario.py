@@ -6,6 +6,7 @@ A file is TOML with `[[fault]]` tables and, if wanted, one `[random]` table (`fa
 
 import tomllib
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -68,18 +69,22 @@ def _of_toml(text: str, symbols: Sequence[str], seed: int) -> list[Fault]:
 
 
 def random_faults(
-    symbols: Sequence[str], *, seed: int, count: int, over_ms: int
+    symbols: Sequence[str],
+    *,
+    seed: int,
+    count: int,
+    over_ms: int,
+    kinds: Sequence[Kind] = tuple(Kind),
 ) -> list[Fault]:
-    """`count` faults of all kinds at random moments; the same seed gives the same.
+    """`count` faults of `kinds` at random moments; the same seed gives the same.
 
-    Kinds take turns, so that any scenario of twenty faults holds each of them.
+    Kinds take turns, so that as many faults as there are kinds hold each of them.
     """
     random = Random(f"{seed}:scenario")
-    kinds = list(Kind)
-    random.shuffle(kinds)
+    order = random.sample(kinds, len(kinds))
     faults = []
     for number in range(count):
-        kind = kinds[number % len(kinds)]
+        kind = order[number % len(order)]
         at_ms = random.randrange(over_ms)
         faults.append(_drawn(kind, at_ms, random.choice(symbols), random))
     return sorted(faults, key=lambda fault: fault.at_ms)
@@ -143,6 +148,26 @@ def _banned(fault: Fault, random: Random) -> Fault:
     return msgspec.structs.replace(fault, for_ms=for_ms, symbol="")
 
 
+def _in_the_dark(fault: Fault, random: Random) -> Fault:
+    is_executed = bool(random.getrandbits(1))
+    delay_ms = random.randrange(2_000)
+    return msgspec.structs.replace(fault, is_executed=is_executed, delay_ms=delay_ms)
+
+
+def _anywhere(fault: Fault, random: Random) -> Fault:
+    return msgspec.structs.replace(_several(fault, random), symbol="")
+
+
+def _late_event(fault: Fault, random: Random) -> Fault:
+    delay_ms = 50 + random.randrange(3_000)
+    return msgspec.structs.replace(_anywhere(fault, random), delay_ms=delay_ms)
+
+
+def _shared(fault: Fault, random: Random) -> Fault:
+    tenths = 1 + random.randrange(10)
+    return msgspec.structs.replace(fault, share=Decimal(tenths).scaleb(-1))
+
+
 _DRAWS: dict[Kind, Callable[[Fault, Random], Fault]] = {
     Kind.GAP: _several,
     Kind.DUPLICATE: _several,
@@ -160,5 +185,19 @@ _DRAWS: dict[Kind, Callable[[Fault, Random], Fault]] = {
     Kind.RATE_LIMIT: _banned,
     Kind.BAN: _banned,
     Kind.SERVER_ERROR: _failing,
+    Kind.LOST_ACK: _in_the_dark,
+    Kind.TIMEOUT: _in_the_dark,
+    Kind.UNKNOWN_OUTCOME: _in_the_dark,
+    Kind.SERVICE_UNAVAILABLE: _several,
+    Kind.OVERLOAD: _several,
+    Kind.ORDER_LIMIT: _several,
+    Kind.CLOCK_SKEW: _anywhere,
+    Kind.MAINTENANCE: _banned,
+    Kind.USER_LOSS: _anywhere,
+    Kind.USER_DUPLICATE: _anywhere,
+    Kind.USER_REORDER: _anywhere,
+    Kind.USER_DELAY: _late_event,
+    Kind.USER_SILENCE: _everywhere,
+    Kind.ADL: _shared,
 }
 """What is random about a kind beside its moment and symbol."""

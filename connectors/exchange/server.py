@@ -7,12 +7,14 @@ advances the venue, one a connection writes to it, one reads.
 import asyncio
 import time
 from collections.abc import Callable
+from urllib.parse import parse_qsl
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from connectors.exchange.admin import admin_reply
 from connectors.exchange.rest_reply import Reply
 from connectors.exchange.session import Close, Cut, Outgoing, Ping, Pong, Session
+from connectors.exchange.trading.signature import signed_bytes
 from connectors.exchange.venue import Venue
 from flows.domain.errors import ConfigurationError
 from flows.domain.units import NS_PER_MS, NS_PER_S
@@ -22,6 +24,7 @@ _LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost"})
 _SHORTEST_NAP_S = 0.001
 _LONGEST_NAP_S = 0.005
 _LONGEST_STEP_NS = 100 * NS_PER_MS
+_MOST_STEPS = 600  # a minute; who lags more shows it
 _CLOSE_TIMEOUT_S = 1.0
 
 
@@ -119,26 +122,41 @@ class ExchangeServer:
             if due_ns is not None and due_ns <= venue.now_ns:
                 link.has_news.set()
 
+    async def _be_present(self) -> None:
+        """Catch up with the clock after a pause, for requests are judged by time."""
+        for _ in range(_MOST_STEPS):
+            self._catch_up()
+            if self._clock() - self._venue.now_ns < _LONGEST_STEP_NS:
+                return
+            await asyncio.sleep(0)
+
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         if request.url.host not in _LOOPBACK_NAMES:
             return web.Response(status=403, text="Loopback only")
-        self._catch_up()
+        await self._be_present()
         if request.headers.get("Upgrade", "").lower() == "websocket":
             return await self._connect(request)
         params, body = dict(request.query), await request.read()
         if not request.path.startswith("/admin/"):
             reply = self._venue.request(
-                request.method, request.path, params, request.remote or HOST
+                request.method,
+                request.path,
+                _form(body) | params,
+                request.remote or HOST,
+                api_key=request.headers.get("X-MBX-APIKEY", ""),
+                signed=signed_bytes(_raw_query(request), body),
             )
         elif "Origin" in request.headers:  # a page in a browser has no business here
             return web.Response(status=403, text="Not from a page")
         else:
             reply = admin_reply(self._venue, request.method, request.path, params, body)
         await asyncio.sleep(reply.delay_ns / NS_PER_S)
+        if reply.is_lost and request.transport is not None:
+            request.transport.abort()
         return _response(reply)
 
     async def _connect(self, request: web.Request) -> web.StreamResponse:
-        session = self._venue.connect(request.path_qs)
+        session = self._venue.connect(request.path_qs, request.remote or HOST)
         if isinstance(session, Reply):
             return _response(session)
         socket = web.WebSocketResponse(
@@ -159,7 +177,7 @@ class ExchangeServer:
     async def _read(self, link: _Link) -> None:
         """Hand on what the client sends, until it or we have closed."""
         async for message in link.socket:
-            self._catch_up()
+            await self._be_present()
             match message.type:
                 case WSMsgType.TEXT | WSMsgType.BINARY:
                     link.session.send(message.data)
@@ -195,6 +213,19 @@ class ExchangeServer:
             case Cut():
                 if request.transport is not None:
                     request.transport.abort()
+
+
+def _raw_query(request: web.Request) -> bytes:
+    """The query in the bytes sent, which is what is signed."""
+    return request.raw_path.partition("?")[2].encode()
+
+
+def _form(body: bytes) -> dict[str, str]:
+    """Parameters of a body, where it is a form."""
+    try:
+        return dict(parse_qsl(body.decode(), keep_blank_values=True))
+    except (UnicodeDecodeError, ValueError):
+        return {}
 
 
 def _response(reply: Reply) -> web.Response:

@@ -92,6 +92,8 @@ class Session:
         self.sent = 0
         """Text messages put under way so far."""
         self.unanswered_ping_ns: int | None = None
+        self.wanted_events: dict[str, frozenset[str]] = {}
+        """Events asked for of a listen key, where not all are."""
         self._host = host
         self._queue: deque[tuple[int, Outgoing]] = deque()
         self._last_due_ns = 0
@@ -99,7 +101,7 @@ class Session:
 
     @property
     def route_name(self) -> str:
-        """`public`, `market`, `private` or nothing."""
+        """`public`, `market`, `private`, `ws-fapi` or nothing."""
         return self.route.value
 
     @property
@@ -115,7 +117,10 @@ class Session:
     def send(self, text: str | bytes) -> None:
         """A text message from the client."""
         if self._is_allowed():
-            answer(self, text)
+            self._take_in(text)
+
+    def _take_in(self, text: str | bytes) -> None:
+        answer(self, text)
 
     def ping(self, payload: bytes = b"") -> None:
         """A ping frame from the client, answered as the protocol asks."""
@@ -146,6 +151,11 @@ class Session:
         elif self.is_open:
             self.sent += 1
             self._push(body)
+
+    def wants(self, name: str, event: str) -> bool:
+        """Whether an event of a listen key is among those asked for."""
+        wanted = self.wanted_events.get(name)
+        return wanted is None or event in wanted
 
     def frame(self, name: str, body: bytes) -> bytes:
         """A stream's payload as this connection gets it."""
@@ -200,7 +210,7 @@ class Session:
         if not self.is_open:
             return False
         now_ns, times = self._host.now_ns, self._message_times
-        if len(times) == MESSAGES_PER_S and now_ns - times[0] < NS_PER_S:
+        if len(times) == times.maxlen and now_ns - times[0] < NS_PER_S:
             self.close(POLICY_VIOLATION, "Too many requests")
             return False
         times.append(now_ns)

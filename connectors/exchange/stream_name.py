@@ -13,6 +13,8 @@ class Route(Enum):
     PUBLIC = "public"
     MARKET = "market"
     PRIVATE = "private"
+    API = "ws-fapi"
+    """The WebSocket API: requests and replies, no streams."""
     UNROUTED = ""
     """`/ws` and `/stream` as before April 2026: public data only, nothing refused."""
 
@@ -33,6 +35,9 @@ def is_delivered(name: str, route: Route) -> bool:
     A name on the wrong route, or with an uppercase symbol, is acknowledged all the same
     and stays silent.
     """
+    is_stream = "@" in name or name.startswith("!")
+    if route is Route.PRIVATE or not is_stream:
+        return route is Route.PRIVATE and not is_stream  # a listen key, of whomever
     symbol, _, kind = name.partition("@")
     if not name.startswith("!") and symbol != symbol.lower():
         return False

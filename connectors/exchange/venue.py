@@ -14,26 +14,41 @@ client's own protocol code can be run against a Venue over a transport in memory
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from urllib.parse import parse_qsl, unquote, urlsplit
+from typing import Any
+from urllib.parse import urlencode
 
-from connectors.exchange import payload
-from connectors.exchange.fault import INSTANT_KINDS, Fault, Kind
+import msgspec
+
+from connectors.exchange.api_session import ApiSession
+from connectors.exchange.fault import (
+    ACCOUNT_KINDS,
+    INSTANT_KINDS,
+    USER_STREAM,
+    Fault,
+    Kind,
+)
 from connectors.exchange.fault_desk import FaultDesk
 from connectors.exchange.periodic import PeriodicStreams
-from connectors.exchange.rest import LOOPBACK, RestApi
-from connectors.exchange.rest_reply import Params, Refusal, Reply
+from connectors.exchange.rest import RestApi
+from connectors.exchange.rest_reply import LOOPBACK, Call, Params, Refusal, Reply
 from connectors.exchange.session import POLICY_VIOLATION, Session
 from connectors.exchange.stream_name import Route
+from connectors.exchange.strike import (
+    DAY_IS_OVER,
+    GOING_AWAY,
+    strike_account,
+    strike_connection,
+)
 from connectors.exchange.symbol_market import SymbolMarket
 from connectors.exchange.tape import Tape, TapeEvent
+from connectors.exchange.target import Target, target_of
+from connectors.exchange.trading.trading import Trading, TradingSettings
 from connectors.exchange.true_book import Image
 from flows.domain.units import NS_PER_MS, NS_PER_S
 
 PING_NS = 180 * NS_PER_S
 PONG_WITHIN_NS = 600 * NS_PER_S
 LONGEST_CONNECTION_NS = 86_400 * NS_PER_S
-GOING_AWAY = 1001
-_DAY_IS_OVER = "24 hours are over"
 
 Action = Callable[[], None]
 
@@ -48,6 +63,7 @@ class Venue:
         start_ns: int,
         faults: Iterable[Fault] = (),
         seed: int = 0,
+        settings: TradingSettings | None = None,
     ) -> None:
         self.start_ns = start_ns
         self.now_ns = start_ns
@@ -64,7 +80,10 @@ class Venue:
         }
         self._events: Iterator[TapeEvent] = iter(tape)
         self._next: TapeEvent | None = next(self._events, None)
-        self._rest = RestApi(self, self.desk)
+        self.trading = Trading(
+            self, settings or TradingSettings(), seed=seed, send=self._tell
+        )
+        self._rest = RestApi(self, self.desk, self.trading)
         self._periodic = PeriodicStreams(self.symbols, self)
         self.plan(start_ns + NS_PER_S, self._beat)
         for fault in faults:
@@ -90,13 +109,18 @@ class Venue:
             if event is not None and event.received_ns <= min(to_ns, planned_ns):
                 self.now_ns = max(self.now_ns, event.received_ns)
                 self._next = next(self._events, None)
-                self.symbols[event.symbol].play(event)
+                self.play(event)
             elif planned_ns <= to_ns:
                 self.now_ns = max(self.now_ns, planned_ns)
                 heapq.heappop(self._agenda)[2]()
             else:
                 self.now_ns = max(self.now_ns, to_ns)
                 return
+
+    def play(self, event: TapeEvent) -> None:
+        """Let one thing happen in the market now, and to the account by it."""
+        self.symbols[event.symbol].play(event)
+        self.trading.on_event(event)
 
     def plan(self, due_ns: int, action: Action) -> None:
         """Do `action` when time reaches `due_ns`."""
@@ -105,22 +129,35 @@ class Venue:
 
     # -- connections --------------------------------------------------------------
 
-    def connect(self, path: str) -> Session | Reply:
+    def connect(self, path: str, ip: str = LOOPBACK) -> Session | Reply:
         """Open a connection by its path and query, or say why the handshake fails."""
-        target = _target(path)
+        target = target_of(path)
         if target is None:
             return Refusal(404, -5000, f"Path {path} is invalid").reply()
-        route, is_combined, names = target
-        if self.desk.refuses_connection(route.value, self.now_ns):
+        if self.desk.refuses_connection(target.route.value, self.now_ns):
             return Reply(503, b"Service Unavailable")
         self.connections += 1
-        session = Session(self, self.connections, route, is_combined=is_combined)
+        session = self._session(target, ip)
         self.sessions[session.serial] = session
         self.plan(self.now_ns + PING_NS, partial(self._ping, session))
-        age_out = partial(session.close, GOING_AWAY, _DAY_IS_OVER)
+        age_out = partial(session.close, GOING_AWAY, DAY_IS_OVER)
         self.plan(self.now_ns + LONGEST_CONNECTION_NS, age_out)
-        if not session.subscribe(names):
+        if not session.subscribe(target.names):
             session.close(POLICY_VIOLATION, "Too many subscriptions")
+        return session
+
+    def _session(self, target: Target, ip: str) -> Session:
+        if target.route is Route.API:
+            return ApiSession(
+                self,
+                self.connections,
+                self._rest,
+                ip=ip,
+                tells_limits=target.tells_limits,
+            )
+        is_combined = target.is_combined
+        session = Session(self, self.connections, target.route, is_combined=is_combined)
+        session.wanted_events = target.events
         return session
 
     def join(self, session: Session, name: str) -> None:
@@ -152,15 +189,34 @@ class Venue:
 
     def publish(self, stream: str, body: bytes) -> None:
         """Send to everybody who is subscribed, as far as faults let it through."""
+        self._deliver(stream, body, self._subscribers.get(stream, {}).values(), stream)
+
+    def _tell(self, listen_key: str, event: dict[str, Any]) -> None:
+        """Send an event of the user data stream to who asked for it."""
+        kind = event["e"]
+        subscribed = self._subscribers.get(listen_key, {}).values()
+        wanting = [each for each in subscribed if each.wants(listen_key, kind)]
+        symbol = event.get("s", event.get("o", {}).get("s", "")).lower()
+        name = f"{symbol}{USER_STREAM}{kind}"
+        self._deliver(listen_key, msgspec.json.encode(event), wanting, name)
+
+    def _deliver(
+        self, stream: str, body: bytes, sessions: Iterable[Session], name: str
+    ) -> None:
+        """Send a frame to sessions; `name` is what faults know it by."""
         desk, now_ns = self.desk, self.now_ns
-        for session in list(self._subscribers.get(stream, {}).values()):
+        for session in list(sessions):
             frame = session.frame(stream, body)
             self.published += 1
             if not desk.meddles_with_frames:
                 session.text(frame)
                 continue
-            for shaped in desk.shape(session, stream, frame, now_ns):
-                session.text(shaped)
+            for shaped in desk.shape(session, name, frame, now_ns):
+                if shaped.delay_ns:
+                    send = partial(session.text, shaped.frame)
+                    self.plan(now_ns + shaped.delay_ns, send)
+                else:
+                    session.text(shaped.frame)
         if desk.meddles_with_frames:
             desk.end_of_frame(now_ns)
 
@@ -177,20 +233,39 @@ class Venue:
     def _beat(self) -> None:
         self.plan(self.now_ns + NS_PER_S, self._beat)
         self._periodic.beat()
+        self.trading.stream.expire(self.now_ns)
 
     # -- requests -----------------------------------------------------------------
 
     def request(
-        self, method: str, path: str, params: Mapping[str, str], ip: str = LOOPBACK
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str],
+        ip: str = LOOPBACK,
+        *,
+        api_key: str = "",
+        signed: bytes | None = None,
     ) -> Reply:
-        """The reply to a REST request made now."""
-        return self._rest.request(method, path, Params(dict(params)), ip)
+        """The reply to a REST request made now.
+
+        `signed` are the bytes that `signature` is of; unless given, the other
+        parameters in their order, as a query writes them.
+        """
+        values = dict(params)
+        if signed is None:
+            others = {name: values[name] for name in values if name != "signature"}
+            signed = urlencode(others).encode()
+        call = Call(method, path, Params(values), ip, api_key, (signed,))
+        return self._rest.request(call)
 
     def depth_image(self, market: SymbolMarket, limit: int) -> Image:
         """The book as a snapshot shows it, faults included."""
         symbol, now_ns = market.listed.symbol, self.now_ns
         kinds = (Kind.OLD_SNAPSHOT, Kind.BETWEEN_SNAPSHOT)
-        for fault, _ in self.desk.on_request("/fapi/v1/depth", symbol, now_ns, *kinds):
+        for fault, _ in self.desk.on_request(
+            "GET", "/fapi/v1/depth", symbol, now_ns, *kinds
+        ):
             if fault.order.kind is Kind.OLD_SNAPSHOT:
                 before_ns = now_ns - fault.order.age_ms * NS_PER_MS
                 return market.true.image_before(before_ns, limit)
@@ -217,54 +292,16 @@ class Venue:
         self.plan(due_ns, partial(self._begin, fault))
 
     def _begin(self, fault: Fault) -> None:
-        if fault.kind not in INSTANT_KINDS:
+        if fault.kind in ACCOUNT_KINDS:
+            struck = [strike_account(fault, self.trading)]
+        elif fault.kind in INSTANT_KINDS:
+            struck = [
+                strike_connection(fault, session, self)
+                for session in list(self.sessions.values())
+                if fault.meets_connection(session.serial, session.route_name)
+            ]
+        else:
             self.desk.put_in_force(fault, self.now_ns)
             return
-        for session in list(self.sessions.values()):
-            if fault.meets_connection(session.serial, session.route_name):
-                self._strike(fault, session)
-
-    def _strike(self, fault: Fault, session: Session) -> None:
-        match fault.kind:
-            case Kind.UNKNOWN_EVENT:
-                if not self._surprise(fault, session):
-                    return
-            case Kind.SERVER_SHUTDOWN:
-                self._announce_shutdown(fault, session)
-            case Kind.DAY_CUT if not fault.without_close:
-                session.close(GOING_AWAY, _DAY_IS_OVER)
-            case _:
-                session.cut()
-        self.desk.done[fault.kind.value] += 1
-
-    def _surprise(self, fault: Fault, session: Session) -> bool:
-        """An event of a kind that nobody knows, on the first stream that fits."""
-        name = next(filter(fault.meets_stream, session.subscriptions), None)
-        if name is None:
-            return False
-        symbol = name.partition("@")[0].upper()
-        now_ms = self.now_ns // NS_PER_MS
-        event = payload.unknown_event(fault.text or "marketWeather", symbol, now_ms)
-        session.text(session.frame(name, event))
-        return True
-
-    def _announce_shutdown(self, fault: Fault, session: Session) -> None:
-        session.text(payload.server_shutdown(self.now_ns // NS_PER_MS))
-        end = partial(session.close, GOING_AWAY, "Server shutdown")
-        self.plan(self.now_ns + fault.delay_ms * NS_PER_MS, end)
-
-
-def _target(path: str) -> tuple[Route, bool, list[str]] | None:
-    """Route, whether payloads are wrapped, and stream names of a connection's path."""
-    parts = urlsplit(path)
-    steps = [unquote(step) for step in parts.path.split("/") if step]
-    route = Route.UNROUTED
-    if steps and steps[0] in {"public", "market", "private"}:
-        route = Route(steps.pop(0))
-    if not steps or steps[0] not in {"ws", "stream"}:
-        return None
-    form, *names = steps
-    if form == "stream":
-        query = dict(parse_qsl(parts.query, keep_blank_values=True))
-        names = [name for name in query.get("streams", "").split("/") if name]
-    return route, form == "stream", names
+        if any(struck):
+            self.desk.done[fault.kind.value] += sum(struck)

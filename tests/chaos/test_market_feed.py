@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from connectors.exchange.fault import FRAME_KINDS, Fault, Kind
+from connectors.exchange.fault import FRAME_KINDS, MARKET_KINDS, Fault, Kind
 from connectors.exchange.recorded_tape import RecordedTape
 from connectors.exchange.scenario import random_faults
 from connectors.recorder import Recorder
@@ -47,8 +47,9 @@ def _explains(fault: Fault, symbol: str, moment_ns: int) -> bool:
 @pytest.mark.untraced
 @pytest.mark.parametrize("seed", SCENARIOS)
 def test_market_feed_under_random_faults_is_true_or_not_synced(seed: int) -> None:
+    over_ms = (RUN_S - CALM_S) * 1_000
     faults = random_faults(
-        SYMBOLS, seed=seed, count=FAULTS, over_ms=(RUN_S - CALM_S) * 1_000
+        SYMBOLS, seed=seed, count=FAULTS, over_ms=over_ms, kinds=MARKET_KINDS
     )
     run = MarketRun(SYMBOLS, faults, seed)
     run.run(RUN_S)
@@ -152,7 +153,9 @@ def test_market_feed_recorded_best_prices_agree_over_the_whole_wire(
 def test_replay_of_a_paper_run_under_faults_decides_as_the_run_did(
     tmp_path: Path, seed: int
 ) -> None:
-    faults = random_faults(SYMBOLS, seed=seed, count=10, over_ms=50_000)
+    faults = random_faults(
+        SYMBOLS, seed=seed, count=10, over_ms=50_000, kinds=MARKET_KINDS
+    )
     run = MarketRun(SYMBOLS, faults, seed, speed=Fraction(1, 2))
     run.keeps_frames = True
     run.run(60)

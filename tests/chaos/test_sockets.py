@@ -12,7 +12,7 @@ import pytest
 from connectors.binance.feed import MarketFeed
 from connectors.binance.transport import Transport, endpoints_of
 from connectors.binance.wire import decode
-from connectors.exchange.fault import Fault, Kind
+from connectors.exchange.fault import MARKET_KINDS, Fault, Kind
 from connectors.exchange.scenario import random_faults
 from connectors.exchange.server import ExchangeServer
 from connectors.exchange.synthetic_tape import SyntheticTape
@@ -86,11 +86,9 @@ class SocketRun:
 def test_transport_under_random_faults_keeps_books_true_or_not_synced(
     seed: int,
 ) -> None:
-    faults = [
-        fault
-        for fault in random_faults(SYMBOLS, seed=seed, count=14, over_ms=6_000)
-        if fault.kind not in {Kind.BAN, Kind.RATE_LIMIT}  # they last for minutes
-    ]
+    last_for_minutes = {Kind.BAN, Kind.RATE_LIMIT}
+    kinds = [kind for kind in MARKET_KINDS if kind not in last_for_minutes]
+    faults = random_faults(SYMBOLS, seed=seed, count=14, over_ms=6_000, kinds=kinds)
     run = SocketRun(faults, seed)
     try:
         while run.clock() < run.start_ns + 8 * NS_PER_S:

@@ -18,6 +18,11 @@ def options(**given: Any) -> dict[str, Any]:
         "speed": "1.0",
         "loop": False,
         "scenario": None,
+        "key": "probe-key",
+        "secret": "probe-secret",
+        "ed25519_key": None,
+        "balance": "10000",
+        "countdown_cancels_algos": False,
         "seed": 0,
     } | given
 
@@ -33,6 +38,10 @@ def options(**given: Any) -> dict[str, Any]:
         ({"synthetic": ","}, "Expected at least one symbol"),
         ({"synthetic": "A,A"}, "Symbol given twice: A"),
         ({"scenario": Path("no-such-file")}, "no-such-file: not a scenario"),
+        ({"balance": "much"}, "--balance: expected an amount of at least 0"),
+        ({"balance": "-1"}, "--balance: expected an amount of at least 0"),
+        ({"balance": "NaN"}, "--balance: expected an amount of at least 0"),
+        ({"ed25519_key": Path("no-such-key")}, "no-such-key: not a public key"),
     ],
 )
 def test_exchange_command_bad_option_says_why(
@@ -53,3 +62,20 @@ def test_exchange_command_recording_names_what_it_plays(
     monkeypatch.setattr(exchange, "_serve", serve)
     exchange.exchange_command(**options(recordings=[recorded(CLIP)], loop=True))
     assert [sorted(symbols) for symbols in served] == [["BTCUSDT", "ETHUSDT"]]
+
+
+def test_exchange_command_account_options_are_those_of_the_venue(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    served: list[Any] = []
+
+    async def serve(venue: Any, _clock: object, _port: int) -> None:
+        served.append(venue.trading)
+
+    monkeypatch.setattr(exchange, "_serve", serve)
+    given = {"key": "mine", "secret": "hidden", "balance": "250.5"}
+    exchange.exchange_command(**options(**given))
+    [trading] = served
+    credentials = trading.credentials
+    assert (credentials.key, credentials.secret) == ("mine", "hidden")
+    assert str(trading.account.wallet) == "250.5"

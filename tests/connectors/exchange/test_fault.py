@@ -2,6 +2,7 @@
 
 import json
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,6 +30,7 @@ from tests.connectors.exchange.exchange_samples import (
     texts,
 )
 
+GUIDE = Path(__file__).resolve().parents[3] / "docs/loopback-exchange.md"
 OTHER = "ethusdt@depth@100ms"
 
 
@@ -367,3 +369,8 @@ def test_fault_at_its_time_and_not_before(kind: str) -> None:
 def test_fault_of_bad_order_says_why(order: object, message: str) -> None:
     with pytest.raises(ConfigurationError, match=message.replace("|", r"\|")):
         fault_of(order)
+
+
+@pytest.mark.parametrize("kind", [kind.value for kind in Kind])
+def test_fault_each_kind_is_documented(kind: str) -> None:
+    assert f"\n| `{kind}` | " in GUIDE.read_text(encoding="utf-8")

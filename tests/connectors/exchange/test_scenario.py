@@ -84,15 +84,15 @@ def test_read_scenario_absent_file_is_bad_configuration(tmp_path: Path) -> None:
         read_scenario(tmp_path / "none", [BTC], seed=0)
 
 
-def test_random_faults_twenty_hold_every_kind() -> None:
+def test_random_faults_one_a_kind_hold_every_kind() -> None:
     for seed in range(20):
-        faults = random_faults([BTC, ETH], seed=seed, count=20, over_ms=600_000)
+        faults = random_faults([BTC, ETH], seed=seed, count=len(Kind), over_ms=600_000)
         assert {fault.kind for fault in faults} == set(Kind)
         assert [f.at_ms for f in faults] == sorted(f.at_ms for f in faults)
 
 
 def test_random_faults_venue_survives_all_of_them() -> None:
-    faults = random_faults([BTC, ETH], seed=1, count=40, over_ms=15_000)
+    faults = random_faults([BTC, ETH], seed=1, count=2 * len(Kind), over_ms=15_000)
     venue = synthetic_venue(faults=faults)
     for _ in range(40):
         if not venue.sessions:

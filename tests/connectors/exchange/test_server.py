@@ -1,6 +1,8 @@
 """The exchange over real sockets: what only a transport can show."""
 
 import asyncio
+import hashlib
+import hmac
 import json
 import os
 import signal
@@ -11,13 +13,16 @@ from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import aiohttp
 import pytest
 import websockets
+from yarl import URL
 
 from connectors.exchange.server import ExchangeServer, WallClock
 from connectors.exchange.synthetic_tape import SyntheticTape
+from connectors.exchange.trading.signature import DEFAULT_KEY, DEFAULT_SECRET
 from connectors.exchange.venue import Venue
 from flows.domain.errors import ConfigurationError
 from tests.connectors.exchange.exchange_samples import BTC, DEPTH, ETH
@@ -238,3 +243,115 @@ def test_command_signal_with_clients_stops_clean(number: signal.Signals) -> None
         rest = process.stdout.read()
     assert process.returncode == 0
     assert rest.endswith("exchange: stopped\n")
+
+
+def signature_of(payload: str) -> str:
+    key, message = DEFAULT_SECRET.encode(), payload.encode()
+    return hmac.new(key, message, hashlib.sha256).hexdigest()
+
+
+def signed(**params: object) -> str:
+    """A signed query or body, as a client writes it."""
+    stamped = {**params, "timestamp": WallClock()() // 1_000_000}
+    payload = urlencode(stamped)
+    return f"{payload}&signature={signature_of(payload)}"
+
+
+def signed_apart(**params: object) -> tuple[str, str]:
+    """A query, and a body with the time and the signature of both."""
+    query, body = urlencode(params), f"timestamp={WallClock()() // 1_000_000}"
+    return query, f"{body}&signature={signature_of(query + body)}"
+
+
+KEY_HEADER = {"X-MBX-APIKEY": DEFAULT_KEY}
+PURCHASE = {"symbol": BTC, "side": "BUY", "type": "MARKET", "quantity": "0.010"}
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+@pytest.mark.parametrize("place", ["query", "body", "both"])
+def test_server_signed_parameters_wherever_they_stand(place: str) -> None:
+    query, body = {
+        "query": (signed(**PURCHASE), ""),
+        "body": ("", signed(**PURCHASE)),
+        "both": signed_apart(**PURCHASE),
+    }[place]
+
+    async def main() -> tuple[int, Any, dict[str, str]]:
+        async with serving() as port:
+            path = f"/fapi/v1/order?{query}" if query else "/fapi/v1/order"
+            headers = KEY_HEADER | FORM
+            url = URL(f"http://127.0.0.1:{port}{path}", encoded=True)
+            async with (
+                aiohttp.ClientSession() as http,
+                http.post(url, data=body or None, headers=headers) as reply,
+            ):
+                return reply.status, await reply.json(), dict(reply.headers)
+
+    status, order, headers = run(main())
+    assert (status, order["status"]) == (200, "NEW")
+    assert headers["X-MBX-ORDER-COUNT-10S"] == "1"
+
+
+def test_server_signature_that_is_not_last_is_refused() -> None:
+    payload, _, signature = signed(**PURCHASE).rpartition("&")
+    path = f"/fapi/v1/order?{signature}&{payload}"
+
+    async def main() -> tuple[int, Any, dict[str, str]]:
+        async with serving() as port:
+            return await call(port, path, "POST", headers=KEY_HEADER)
+
+    status, refusal, _ = run(main())
+    assert (status, refusal["code"]) == (400, -1022)
+
+
+def test_server_ack_lost_order_is_filled_all_the_same() -> None:
+    async def main() -> Any:
+        async with serving() as port:
+            await fault(port, "lost_ack")
+            path = f"/fapi/v1/order?{signed(**PURCHASE)}"
+            with pytest.raises(aiohttp.ClientError):
+                await call(port, path, "POST", headers=KEY_HEADER)
+            _, account, _ = await call(port, "/admin/account")
+            return account
+
+    account = run(main())
+    [order] = account["orders"]
+    assert (order["status"], order["executedQty"]) == ("FILLED", "0.010")
+    assert account["positions"][0]["positionAmt"] == "0.01"
+    assert [booking["kind"] for booking in account["bookings"]] == [
+        "TRANSFER",
+        "COMMISSION",
+    ]
+
+
+def test_server_user_stream_and_api_over_sockets() -> None:
+    async def main() -> tuple[Any, list[str]]:
+        async with serving() as port:
+            _, key, _ = await call(
+                port, "/fapi/v1/listenKey", "POST", headers=KEY_HEADER
+            )
+            base = f"ws://127.0.0.1:{port}"
+            path = f"{base}/private/ws/{key['listenKey']}"
+            async with (
+                websockets.connect(path) as stream,
+                websockets.connect(f"{base}/ws-fapi/v1") as api,
+            ):
+                now_ms = WallClock()() // 1_000_000
+                params = {**PURCHASE, "apiKey": DEFAULT_KEY, "timestamp": now_ms}
+                named = sorted(params.items())
+                payload = "&".join(f"{k}={v}" for k, v in named)
+                params["signature"] = signature_of(payload)
+                message = {"id": 1, "method": "order.place", "params": params}
+                await api.send(json.dumps(message))
+                reply = json.loads(await api.recv())
+                events = [json.loads(await stream.recv())["e"] for _ in range(4)]
+                return reply, events
+
+    reply, events = run(main())
+    assert (reply["id"], reply["status"]) == (1, 200)
+    assert events == [
+        "ORDER_TRADE_UPDATE",
+        "TRADE_LITE",
+        "ACCOUNT_UPDATE",
+        "ORDER_TRADE_UPDATE",
+    ]

@@ -1,0 +1,1 @@
+"""The trading side of the loopback exchange: orders, matching, one account."""
