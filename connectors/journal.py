@@ -250,16 +250,25 @@ def _select(
     return [JournalRow(*row) for row in sql.execute(_SELECT, (run_id, first, last))]
 
 
+OnCommitted = Callable[[Sequence[JournalEntry]], None]
+"""Told what has been committed, in order."""
+
+
 class _JournalPartition(StatefulSinkPartition[JournalEntry, None]):
-    def __init__(self, journal: Journal, fault: Fault) -> None:
+    def __init__(
+        self, journal: Journal, fault: Fault, on_committed: OnCommitted | None
+    ) -> None:
         self._append = journal.append
         self._fault = fault
+        self._on_committed = on_committed
         self._has_failed = False
 
     def write_batch(self, values: list[JournalEntry]) -> None:
         if not self._has_failed:
             try:
                 self._append(values)
+                if self._on_committed is not None:
+                    self._on_committed(values)
             except StoreError as error:
                 self._has_failed = True
                 self._fault.report(error)
@@ -269,15 +278,21 @@ class _JournalPartition(StatefulSinkPartition[JournalEntry, None]):
 
 
 class JournalSink(FixedPartitionedSink[JournalEntry, None]):
-    """Appends entries to a journal, a commit per batch.
+    """Appends entries to a journal, a commit per batch, then hands them on.
 
-    One partition, because a journal has one order. Delivery: exactly once, since an
+    What an order needs to be sent is committed before, in the same step. One partition, because a journal has one order. Delivery: exactly once, since an
     entry that is held already is compared and not written again.
     """
 
-    def __init__(self, journal: Journal, fault: Fault) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        fault: Fault,
+        on_committed: OnCommitted | None = None,
+    ) -> None:
         self._journal = journal
         self._fault = fault
+        self._on_committed = on_committed
 
     def list_parts(self) -> list[str]:
         """The one partition."""
@@ -287,4 +302,4 @@ class JournalSink(FixedPartitionedSink[JournalEntry, None]):
         self, step_id: str, for_part: str, resume_state: None
     ) -> StatefulSinkPartition[JournalEntry, None]:
         """Write where the journal ends."""
-        return _JournalPartition(self._journal, self._fault)
+        return _JournalPartition(self._journal, self._fault, self._on_committed)

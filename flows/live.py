@@ -1,12 +1,15 @@
 """A live market: the feed, its sockets and its recording, for one run."""
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from random import Random
 
+from connectors.binance.account_check import AccountTerms
 from connectors.binance.exchange_info import check_symbols
 from connectors.binance.feed import MarketFeed
+from connectors.binance.signing import Signer
 from connectors.binance.source import FrameRecorder, Live, Stop
 from connectors.binance.transport import Endpoints, Transport, fetch_instruments
 from flows.domain.books import Books
@@ -28,6 +31,18 @@ class MarketJob:
     endpoints: Endpoints
     duration_s: int | None = None
     """End after so long; None: when told to."""
+
+
+@dataclass(frozen=True)
+class Orders:
+    """What orders need to leave for an exchange."""
+
+    signer: Signer
+    terms: AccountTerms
+    held: Callable[[], Mapping[str, Decimal]]
+    """Signed quantity by symbol, as the account's books have it."""
+    why_withhold: Callable[[], str]
+    """Asked right before an order that may increase risk; empty: nothing."""
 
 
 def listed_instruments(job: MarketJob) -> dict[str, Instrument]:
@@ -55,6 +70,7 @@ def open_market(
     opening: Opening | None = None,
     recorder: FrameRecorder | None,
     on_second: Callable[[int], None],
+    orders: Orders | None = None,
 ) -> Live:
     """Ready to be run: nothing is connected before the first poll.
 
@@ -73,6 +89,9 @@ def open_market(
     begun_ns = clock()
     if opening is not None:
         feed.outbox.tell(ACCOUNT_STREAM, opening, begun_ns)
+    if orders is not None and opening is not None:
+        fee_bps = orders.terms.taker_fee_bps
+        feed.trade(opening, orders.held, fee_bps=fee_bps, now_ns=begun_ns)
     feed.on_time(begun_ns)
     feed.begin_segment(begun_ns)
 
@@ -82,5 +101,11 @@ def open_market(
             stop.request("time is over")
         on_second(now_ns)
 
-    transport = Transport(feed, job.endpoints, clock)
+    transport = Transport(
+        feed,
+        job.endpoints,
+        clock,
+        signer=orders.signer if orders is not None else None,
+        why_withhold=orders.why_withhold if orders is not None else str,
+    )
     return Live(clock, feed, transport, recorder, stop, is_flat, each_second)

@@ -1,32 +1,35 @@
 """What a live account must not forget over a restart, read from its journal."""
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import msgspec
 
 from connectors.journal import JournalReader
-from flows.domain.errors import StoreError
+from flows.domain.errors import ConfigurationError, StoreError
 from flows.domain.opening import Opening
 from flows.domain.rebuild import opening_after
-from flows.domain.run import Journalled
+from flows.domain.run import Journalled, RunStarted
 
 _CHUNK = 10_000
 
 _decode = msgspec.json.Decoder(Journalled).decode
 
 
-def read_opening(journal: Path) -> Opening:
+def read_opening(journal: Path, mode: str = "paper") -> Opening:
     """Where the account stands after the last run in its journal.
 
     A fresh one where there is no journal. Raises StoreError where it cannot be read or
-    contradicts itself: an account must not begin from a guess.
+    contradicts itself: an account must not begin from a guess. Raises
+    ConfigurationError where the last run was of another mode.
     """
     if not journal.exists():
         return Opening()
     reader = JournalReader(journal)
     try:
         for run_id in reader.runs_back():
+            _check_mode(journal, reader, run_id, mode)
             try:
                 opening = opening_after(_facts(reader, run_id))
             except StoreError as error:
@@ -37,6 +40,16 @@ def read_opening(journal: Path) -> Opening:
     finally:
         reader.close()
     return Opening()
+
+
+def _check_mode(journal: Path, reader: JournalReader, run_id: str, mode: str) -> None:
+    for fact in islice(_facts(reader, run_id), 1):
+        if isinstance(fact, RunStarted) and fact.mode != mode:
+            msg = (
+                f"{journal} is of an account in mode {fact.mode}, not {mode}; "
+                "choose another --data"
+            )
+            raise ConfigurationError(msg)
 
 
 def _facts(reader: JournalReader, run_id: str) -> Iterator[Journalled]:

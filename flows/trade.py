@@ -1,4 +1,4 @@
-"""`mft trade`: the trading flow on a live market, executed on paper.
+"""`mft trade`: the trading flow on a live market, on paper or on an exchange.
 
 Everything that happens is recorded before it is decided on, and journalled before it is
 done; a later run, a replay of the recording and the archive all start from these files.
@@ -7,25 +7,31 @@ done; a later run, a replay of the recording and the archive all start from thes
 import secrets
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import structlog
 
+from connectors.binance.account_check import AccountTerms, read_account
+from connectors.binance.signing import Credentials, Mode, Signer, check_host
 from connectors.binance.source import Live, LiveSource
 from connectors.binance.wire import decode
-from connectors.journal import Journal, JournalSink
+from connectors.journal import Journal, JournalSink, OnCommitted
 from connectors.latency import Latency, LatencySink
 from connectors.output import DataDirectory
 from connectors.recorder import Recorder
+from flows.domain.errors import ConfigurationError
 from flows.domain.fault import Fault
 from flows.domain.instrument import Instruments
 from flows.domain.kill import KillTripped
-from flows.domain.run import RunStarted
-from flows.live import MarketJob, listed_instruments, open_market
+from flows.domain.order import Withdrawn
+from flows.domain.risk import Approved
+from flows.domain.run import JournalEntry, RunStarted
+from flows.live import MarketJob, Orders, listed_instruments, open_market
 from flows.restart import read_opening
 from flows.run import run
 from flows.settings import Settings
@@ -43,6 +49,9 @@ class TradeJob:
     settings: Settings
     recording_limit: int | None
     """Most bytes of recordings to keep; None records nothing."""
+    mode: Mode = Mode.PAPER
+    credentials: Credentials | None = None
+    """Of the account to trade on; needed unless on paper."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +60,7 @@ class Status:
 
     now_ns: int
     run_id: str
+    mode: str
     books: dict[str, int]
     """Symbols by book state."""
     depth_events: int
@@ -78,11 +88,23 @@ def trade(job: TradeJob, on_status: OnStatus = lambda _status: None) -> Status:
     with ExitStack() as stack:
         data = DataDirectory(job.data)
         stack.callback(data.release)
+        signer = _signer(job)
         instruments = listed_instruments(job.market)
         started = _started(job)
-        opening = read_opening(data.journal)
-        engine = build_engine(job.settings, started, Instruments(instruments))
-        journal = Journal(data.journal, started.run_id)
+        opening = msgspec.structs.replace(
+            read_opening(data.journal, job.mode.value),
+            is_remote=signer is not None,
+            order_prefix=started.run_id if signer is not None else "",
+        )
+        settings, orders = job.settings, None
+        if signer is not None:
+            terms = _terms(job, signer)
+            capital = min(settings.capital, terms.wallet)
+            settings = settings.model_copy(update={"capital": capital})
+        engine = build_engine(settings, started, Instruments(instruments))
+        if signer is not None:
+            orders = Orders(signer, terms, engine.held, engine.why_withhold)
+        journal = Journal(data.journal, started.run_id, is_durable=signer is not None)
         stack.callback(journal.close)
         recorder: Recorder | None = None
         if job.recording_limit is not None:
@@ -91,7 +113,7 @@ def trade(job: TradeJob, on_status: OnStatus = lambda _status: None) -> Status:
         latency = Latency()
 
         def status(now_ns: int) -> Status:
-            return _status(now_ns, started.run_id, engine, latency)
+            return _status(now_ns, started, engine, latency)
 
         live = open_market(
             job.market,
@@ -99,10 +121,11 @@ def trade(job: TradeJob, on_status: OnStatus = lambda _status: None) -> Status:
             instruments,
             engine.books,
             held=engine.account.ledger.positions.keys,
-            is_flat=lambda: not engine.account.ledger.positions,
+            is_flat=lambda: engine.is_flat,
             opening=opening,
             recorder=recorder,
             on_second=lambda now_ns: on_status(status(now_ns)),
+            orders=orders,
         )
         stack.callback(live.transport.close)
         _log.info("trade_started", run_id=started.run_id, symbols=job.market.symbols)
@@ -120,11 +143,58 @@ def _run(live: Live, engine: Engine, journal: Journal, latency: Latency) -> None
         LiveSource(live, fault),
         decode,
         engine,
-        JournalSink(journal, fault),
+        JournalSink(journal, fault, _sender(live)),
         fault,
         views=LatencySink(latency, live.clock),
     )
     run(flow, fault, on_signal=lambda number: live.stop.request(f"signal {number}"))
+
+
+def _sender(live: Live) -> OnCommitted | None:
+    """Sends what the journal holds: in the step that has committed it."""
+    execution = live.feed.execution
+    if execution is None:
+        return None
+
+    def send(entries: Sequence[JournalEntry]) -> None:
+        now_ns, is_due = live.clock(), False
+        for entry in entries:
+            match entry.fact:
+                case Approved(order=order):
+                    execution.place(order, now_ns)
+                case Withdrawn(client_order_id=name):
+                    execution.cancel(name, now_ns)
+                case _:
+                    continue
+            is_due = True
+        if is_due:
+            live.transport.push()
+
+    return send
+
+
+def _signer(job: TradeJob) -> Signer | None:
+    """Who signs, where orders leave. Raises ConfigurationError."""
+    if job.mode is Mode.PAPER:
+        return None
+    if job.credentials is None:
+        raise ConfigurationError(f"Expected credentials in mode {job.mode.value}")
+    check_host(job.mode, job.market.endpoints.streams)
+    return Signer(job.mode, job.market.endpoints.rest, job.credentials)
+
+
+def _terms(job: TradeJob, signer: Signer) -> AccountTerms:
+    base, symbols = job.market.endpoints.rest, job.market.symbols
+    terms = read_account(signer, base, symbols, time.time_ns)
+    if terms.wallet <= 0:
+        raise ConfigurationError("Expected money in the account, was none")
+    _log.info(
+        "account_read",
+        wallet=str(terms.wallet),
+        taker_fee_bps=str(terms.taker_fee_bps),
+        leverage=terms.leverage,
+    )
+    return terms
 
 
 def _started(job: TradeJob) -> RunStarted:
@@ -134,7 +204,7 @@ def _started(job: TradeJob) -> RunStarted:
         received_ns=0,
         symbol="",
         run_id=f"{begun}-{secrets.token_hex(4)}",
-        mode="paper",
+        mode=job.mode.value,
         inputs={
             "exchange": job.market.endpoints.rest,
             "symbols": ",".join(job.market.symbols),
@@ -143,12 +213,15 @@ def _started(job: TradeJob) -> RunStarted:
     )
 
 
-def _status(now_ns: int, run_id: str, engine: Engine, latency: Latency) -> Status:
+def _status(
+    now_ns: int, started: RunStarted, engine: Engine, latency: Latency
+) -> Status:
     books = engine.books.by_symbol.values()
     ledger = engine.account.ledger
     return Status(
         now_ns=now_ns,
-        run_id=run_id,
+        run_id=started.run_id,
+        mode=started.mode,
         books=dict(Counter(book.state.value for book in books)),
         depth_events=sum(book.counts.depth_events for book in books),
         gaps=sum(book.counts.gaps for book in books),

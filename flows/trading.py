@@ -8,6 +8,7 @@ Step names are part of stored state: a test pins them.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import bytewax.operators as op
@@ -41,6 +42,23 @@ class Engine:
     rule: ImbalanceRule
     tracker: ZoneTracker
     account: Account
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether nothing is held and no order is in flight."""
+        return self.account.is_flat
+
+    def held(self) -> dict[str, Decimal]:
+        """Signed quantity by symbol."""
+        return {
+            symbol: position.quantity if position.is_long else -position.quantity
+            for symbol, position in self.account.ledger.positions.items()
+        }
+
+    def why_withhold(self) -> str:
+        """Why no order that increases risk may leave now; empty: nothing."""
+        tripped = self.account.kill_switch.tripped
+        return "the kill switch is latched" if tripped is not None else ""
 
 
 def build_engine(

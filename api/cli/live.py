@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from connectors.binance.transport import Endpoints
     from flows.live import MarketJob
 
 _PLAIN_EVERY = 10
@@ -26,14 +27,16 @@ ExchangeUrl = Annotated[
 
 
 def market_job(
-    symbols: str, exchange: str | None, duration_s: int | None
+    symbols: str, exchange: "str | Endpoints | None", duration_s: int | None
 ) -> "MarketJob":
     """The market that the options name. Raises ConfigurationError on a bad URL."""
     from connectors.binance.transport import PRODUCTION, endpoints_of
     from flows.live import MarketJob
 
     names = [name.strip().upper() for name in symbols.split(",") if name.strip()]
-    endpoints = endpoints_of(exchange) if exchange else PRODUCTION
+    endpoints = exchange or PRODUCTION
+    if isinstance(endpoints, str):
+        endpoints = endpoints_of(endpoints)
     return MarketJob(list(dict.fromkeys(names)), endpoints, duration_s)
 
 

@@ -16,6 +16,12 @@ _GIB = 1 << 30
 def trade_command(
     symbols: Symbols = "BTCUSDT,ETHUSDT",
     exchange: ExchangeUrl = None,
+    mode: Annotated[
+        str,
+        typer.Option(
+            help="paper, loopback (an exchange of your own: --exchange), demo or live."
+        ),
+    ] = "paper",
     data: Annotated[
         Path, typer.Option(help="Directory of this account: journal and recording.")
     ] = Path("data"),
@@ -40,8 +46,9 @@ def trade_command(
         bool, typer.Option("--json", help="Print the last status as JSON.")
     ] = False,
 ) -> None:
-    """Trade on paper: live public data, no keys, no orders sent.
+    """Trade on live public data: on paper, with no keys and no orders sent, by default.
 
+    Other modes send orders and take keys from MFT_BINANCE_KEY and MFT_BINANCE_SECRET.
     Ctrl-C stops: no new entries, open positions closed, everything flushed. The next
     run on the same --data goes on from where the account stands.
 
@@ -49,14 +56,18 @@ def trade_command(
     """
     import msgspec
 
+    from api.cli.mode import credentials_of, endpoints_in, mode_of
     from flows.settings import load
     from flows.trade import TradeJob, trade
 
+    chosen = mode_of(mode)
     job = TradeJob(
-        market_job(symbols, exchange, duration),
+        market_job(symbols, endpoints_in(chosen, exchange), duration),
         data,
         load(config, assignments or ()),
         record_gib * _GIB if record else None,
+        chosen,
+        credentials_of(chosen),
     )
     with status_lines(is_plain=plain or as_json) as show:
         last = trade(job, lambda status: show(_line(status)))
@@ -70,7 +81,7 @@ def _line(status: "Status") -> str:
     books = ", ".join(f"{count} {state}" for state, count in status.books.items())
     killed = f" | KILLED: {status.killed.reason.value}" if status.killed else ""
     return (
-        f"paper | books: {books or 'none yet'} | {status.depth_events:,} depth events, "
+        f"{status.mode} | books: {books or 'none yet'} | {status.depth_events:,} depth events, "
         f"{status.gaps} gaps | {status.positions} open | equity {status.equity:,.2f}, "
         f"today {status.day_pnl:+,.2f} net | "
         f"p99 {status.latency_p99_ns / 1_000_000:.2f} ms{killed}"

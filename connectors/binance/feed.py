@@ -11,6 +11,7 @@ virtual time. Protocol: Binance USD-M, "Websocket Market Streams" and "Market Da
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from decimal import Decimal
 from random import Random
 
 import msgspec
@@ -18,6 +19,7 @@ import structlog
 
 from connectors.binance.budget import WeightBudget
 from connectors.binance.exchange_info import parse_exchange_info
+from connectors.binance.execution_feed import ExecutionFeed
 from connectors.binance.lane import STREAMS_PER_SOCKET, Lane
 from connectors.binance.outbox import (
     CLOCK_STREAM,
@@ -26,10 +28,12 @@ from connectors.binance.outbox import (
     Get,
     Outbox,
 )
+from connectors.binance.reconciliation import Verdict
 from connectors.binance.snapshots import SnapshotDesk
 from flows.domain.books import Books
 from flows.domain.frame import RawFrame
 from flows.domain.instrument import Instrument
+from flows.domain.opening import Opening
 from flows.domain.units import NS_PER_DAY, NS_PER_MS, NS_PER_S
 
 INSTRUMENTS_STREAM = "@instruments"
@@ -63,6 +67,15 @@ def streams_of(symbol: str) -> tuple[list[str], list[str]]:
     )
 
 
+class VenueWord(msgspec.Struct):
+    """What is told of the venue as `@report`."""
+
+    is_reconciled: bool
+    is_lost: bool = False
+    reason: str = ""
+    rate_limited_until_ns: int = 0
+
+
 class MarketFeed:
     """Keeps the books of some symbols fed.
 
@@ -85,6 +98,7 @@ class MarketFeed:
         self.budget = WeightBudget(WEIGHT_LIMIT)
         self.desk = SnapshotDesk(symbols, books, held, self.budget, self.outbox)
         self._symbols = tuple(symbols)
+        self._random = random
         self.lanes = self._plan_lanes(symbols, random, stale_after_ms * NS_PER_MS)
         self._lane_of = {name: lane for lane in self.lanes for name in lane.names}
         self._instruments = dict(instruments or {})
@@ -95,6 +109,30 @@ class MarketFeed:
         self._tick_due_ns = self._step_due_ns = 0
         self._pause_told_ns = 0
         self._contract_ns = 0
+        self._venue = VenueWord(is_reconciled=True)
+        self.execution: ExecutionFeed | None = None
+        """The account's side, where orders leave."""
+
+    def trade(
+        self,
+        opening: Opening,
+        held: Callable[[], Mapping[str, Decimal]],
+        *,
+        fee_bps: Decimal,
+        now_ns: int,
+    ) -> ExecutionFeed:
+        """Let orders leave; nothing is believed reconciled until it is compared."""
+        self.execution = ExecutionFeed(
+            self.outbox,
+            self.budget,
+            self._random,
+            held=held,
+            on_verdict=self._on_verdict,
+            fee_bps=fee_bps,
+        )
+        self.execution.restore(opening, now_ns)
+        self._on_verdict(Verdict(reason="nothing is compared yet"), now_ns)
+        return self.execution
 
     @property
     def due_ns(self) -> int:
@@ -119,11 +157,17 @@ class MarketFeed:
 
     def on_open(self, serial: int, now_ns: int) -> None:
         """A connection is open."""
+        if self._is_of_account(serial):
+            self._account.on_open(now_ns)
+            return
         for lane in self.lanes:
             lane.on_open(serial, now_ns)
 
     def on_text(self, serial: int, text: bytes | str, now_ns: int) -> None:
         """A message has arrived on a connection."""
+        if self._is_of_account(serial):
+            self._account.on_text(text, now_ns)
+            return
         for lane in self.lanes:
             if lane.owns(serial):
                 lane.on_text(serial, text, now_ns)
@@ -131,6 +175,9 @@ class MarketFeed:
 
     def on_closed(self, serial: int, reason: str, now_ns: int) -> None:
         """A connection has ended, or could not be opened."""
+        if self._is_of_account(serial):
+            self._account.on_closed(reason, now_ns)
+            return
         for lane in self.lanes:
             lane.on_closed(serial, reason, now_ns)
 
@@ -145,6 +192,9 @@ class MarketFeed:
         """A REST reply; header names in lower case."""
         self.budget.on_reply(status, headers, now_ns)
         self._tell_pause(now_ns)
+        if self._is_of_account(serial):
+            self._account.on_reply(serial, status, body, now_ns)
+            return
         if self.desk.owns(serial):
             self.desk.on_reply(serial, status, body, now_ns)
             return
@@ -161,10 +211,25 @@ class MarketFeed:
 
     def on_failed(self, serial: int, reason: str, now_ns: int) -> None:
         """A REST request got no reply."""
-        if self.desk.owns(serial):
+        if self._is_of_account(serial):
+            self._account.on_failed(serial, reason, now_ns)
+        elif self.desk.owns(serial):
             self.desk.on_failed(serial, reason, now_ns)
         elif (path := self._pending.pop(serial, None)) is not None:
             _log.warning("reply_unusable", path=path, reason=reason)
+
+    def on_withheld(self, serial: int, reason: str, now_ns: int) -> None:
+        """An order was stopped right before the socket."""
+        self._account.on_withheld(serial, reason, now_ns)
+
+    @property
+    def _account(self) -> ExecutionFeed:
+        if self.execution is None:
+            raise RuntimeError("Expected an account's side of the feed")
+        return self.execution
+
+    def _is_of_account(self, serial: int) -> bool:
+        return self.execution is not None and self.execution.owns(serial)
 
     # -- time -------------------------------------------------------------------------
 
@@ -179,6 +244,8 @@ class MarketFeed:
             self._tick_due_ns = (now_ns // NS_PER_S + 1) * NS_PER_S
             tick = {} if self._skew_ms is None else {"skew_ms": self._skew_ms}
             self.outbox.tell(CLOCK_STREAM, tick, now_ns)
+        if self.execution is not None:
+            self.execution.on_time(now_ns)
         self.desk.on_time(now_ns, lambda symbol: self.is_heard(symbol, now_ns))
         self._ask_daily(now_ns)
 
@@ -235,9 +302,14 @@ class MarketFeed:
         until_ns = self.budget.paused_until_ns
         if until_ns > max(now_ns, self._pause_told_ns):
             self._pause_told_ns = until_ns
-            status = {"is_reconciled": True, "rate_limited_until_ns": until_ns}
-            self.outbox.tell(REPORT_STREAM, status, now_ns)
+            self._venue.rate_limited_until_ns = until_ns
+            self.outbox.tell(REPORT_STREAM, self._venue, now_ns)
             _log.warning("requests_paused", until_ns=until_ns)
+
+    def _on_verdict(self, verdict: Verdict, now_ns: int) -> None:
+        self._venue.is_reconciled = verdict.is_reconciled
+        self._venue.is_lost, self._venue.reason = verdict.is_lost, verdict.reason
+        self.outbox.tell(REPORT_STREAM, self._venue, now_ns)
 
     def _plan_lanes(
         self, symbols: Sequence[str], random: Random, stale_after_ns: int

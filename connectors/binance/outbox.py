@@ -14,10 +14,11 @@ REPORT_STREAM = "@report"
 
 @dataclass(frozen=True, slots=True)
 class Connect:
-    """Open a connection on a route (`public` or `market`)."""
+    """Open a connection on a route (`public`, `market` or `private`)."""
 
     serial: int
     route: str
+    path: str = "stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,32 @@ class Get:
     params: dict[str, str] = field(default_factory=dict)
 
 
-Action = Connect | Send | HangUp | Get
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Make a signed request; answered by a reply, a failure, or that it was withheld.
+
+    `expires_ns` is None for what cannot increase risk; the rest is not sent after it,
+    nor while anything forbids it. `window_ms` is how long the exchange may accept it.
+    """
+
+    serial: int
+    method: str
+    path: str
+    params: dict[str, str]
+    window_ms: int
+    expires_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyCall:
+    """Make a request that only names the account: that of a listen key."""
+
+    serial: int
+    method: str
+    path: str
+
+
+Action = Connect | Send | HangUp | Get | Call | KeyCall
 
 
 class Outbox:

@@ -12,10 +12,20 @@ from urllib.parse import urlsplit
 import aiohttp
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
+from yarl import URL
 
 from connectors.binance.exchange_info import parse_exchange_info
 from connectors.binance.feed import INFO_PATH, MarketFeed
-from connectors.binance.outbox import Action, Connect, Get, HangUp, Send
+from connectors.binance.outbox import (
+    Action,
+    Call,
+    Connect,
+    Get,
+    HangUp,
+    KeyCall,
+    Send,
+)
+from connectors.binance.signing import SignedRequest, Signer
 from flows.domain.errors import ConfigurationError, MarketDataError
 from flows.domain.frame import RawFrame
 from flows.domain.instrument import Instrument
@@ -41,6 +51,7 @@ class Endpoints:
 
 
 PRODUCTION = Endpoints("https://fapi.binance.com", "wss://fstream.binance.com")
+DEMO = Endpoints("https://demo-fapi.binance.com", "wss://demo-fstream.binance.com")
 
 
 def endpoints_of(url: str) -> Endpoints:
@@ -66,9 +77,18 @@ class Transport:
     """
 
     def __init__(
-        self, feed: MarketFeed, endpoints: Endpoints, clock: Callable[[], int]
+        self,
+        feed: MarketFeed,
+        endpoints: Endpoints,
+        clock: Callable[[], int],
+        *,
+        signer: Signer | None = None,
+        why_withhold: Callable[[], str] = str,
     ) -> None:
         self._feed = feed
+        self._signer = signer
+        self._why_withhold = why_withhold
+        """Asked right before an order that may increase risk; empty: nothing."""
         self._endpoints = endpoints
         self._clock = clock
         self._loop = asyncio.new_event_loop()
@@ -85,6 +105,14 @@ class Transport:
         Frames in order; empty where nothing happened.
         """
         return self._loop.run_until_complete(self._poll())
+
+    def push(self) -> None:
+        """Begin what the feed wants done now, without waiting for the next poll."""
+        self._loop.run_until_complete(self._push())
+
+    async def _push(self) -> None:
+        self._carry_out()
+        await asyncio.sleep(0)  # each request runs until it waits for the exchange
 
     def close(self) -> None:
         """Close every connection; a peer that does not answer is not waited for."""
@@ -117,6 +145,12 @@ class Transport:
                 self._tasks[serial] = self._run(self._read(action))
             case Get(serial):
                 self._tasks[serial] = self._run(self._ask(action))
+            case Call(serial):
+                self._call(action)
+            case KeyCall(serial, method, path):
+                url = f"{self._endpoints.rest}{path}"
+                request = SignedRequest(method, url, self._signing.headers)
+                self._tasks[serial] = self._run(self._request(serial, request))
             case Send(serial, text):
                 if (socket := self._sockets.get(serial)) is not None:
                     sending = self._run(_send(socket, text))
@@ -144,7 +178,7 @@ class Transport:
         serial = action.serial
         try:
             async with connect(
-                f"{self._endpoints.streams}/{action.route}/stream",
+                f"{self._endpoints.streams}/{action.route}/{action.path}",
                 compression=None,
                 proxy=None,
                 open_timeout=_OPEN_TIMEOUT_S,
@@ -188,8 +222,53 @@ class Transport:
                 headers = {name.lower(): value for name, value in reply.headers.items()}
             self._feed.on_reply(serial, reply.status, headers, body, self._clock())
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            reason = str(error) or type(error).__name__
-            self._feed.on_failed(serial, reason, self._clock())
+            self._feed.on_failed(serial, _reason(error), self._clock())
+        finally:
+            self._tasks.pop(serial, None)
+        self._wake()
+
+    def _call(self, action: Call) -> None:
+        """Sign and send at once, unless that has become wrong since it was decided."""
+        serial, now_ns = action.serial, self._clock()
+        increases_risk = action.expires_ns is not None
+        if action.expires_ns is not None:
+            why = self._why_withhold()
+            if not why and now_ns > action.expires_ns:
+                why = "its decision is too old"
+            if why:
+                self._feed.on_withheld(serial, why, now_ns)
+                self._news.set()
+                return
+        request = self._signing.sign(
+            action.method,
+            action.path,
+            action.params,
+            now_ns,
+            window_ms=action.window_ms,
+            increases_risk=increases_risk,
+        )
+        self._tasks[serial] = self._run(self._request(serial, request))
+
+    @property
+    def _signing(self) -> Signer:
+        if self._signer is None:
+            raise RuntimeError("Expected a signer for a signed request")
+        return self._signer
+
+    async def _request(self, serial: int, request: SignedRequest) -> None:
+        """Make a request as it stands; it ends in exactly one reply or failure."""
+        try:
+            async with self._session().request(
+                request.method,
+                URL(request.url, encoded=True),
+                headers=request.headers,
+                allow_redirects=False,
+            ) as reply:
+                body = await reply.read()
+                headers = {name.lower(): value for name, value in reply.headers.items()}
+            self._feed.on_reply(serial, reply.status, headers, body, self._clock())
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            self._feed.on_failed(serial, _reason(error), self._clock())
         finally:
             self._tasks.pop(serial, None)
         self._wake()
@@ -207,6 +286,10 @@ class Transport:
         await asyncio.gather(*tasks, return_exceptions=True)
         if self._rest is not None:
             await self._rest.close()
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__
 
 
 async def _send(socket: ClientConnection, text: str) -> None:

@@ -23,6 +23,7 @@ from flows.domain.event import (
     DepthDelta,
     DepthSnapshot,
     Event,
+    ExecutionTold,
     InstrumentsTold,
     Levels,
     MarketTrade,
@@ -34,6 +35,7 @@ from flows.domain.frame import RawFrame
 from flows.domain.instrument import Instrument
 from flows.domain.market import Market, market_of
 from flows.domain.opening import Opening
+from flows.domain.order import Fill, OrderReport, OutsideFill
 from flows.domain.units import decimals_of, scaled
 
 _KNOWN_UNUSED = frozenset(
@@ -53,6 +55,7 @@ _KNOWN_UNUSED = frozenset(
         "rpiDepth",
         "ticker",
         "tradingSession",
+        "user",
     }
 )
 _KNOWN_UNUSED_BEGINNINGS = (
@@ -131,6 +134,8 @@ class _Alarm(msgspec.Struct, gc=False):
 
 class _VenueStatus(msgspec.Struct, gc=False):
     is_reconciled: bool
+    is_lost: bool = False
+    reason: str = ""
     rate_limited_until_ns: int = 0
 
 
@@ -144,6 +149,7 @@ _command = msgspec.json.Decoder(_Command)
 _alarm = msgspec.json.Decoder(_Alarm)
 _instruments = msgspec.json.Decoder(dict[str, Instrument])
 _opening = msgspec.json.Decoder(Opening)
+_outcome = msgspec.json.Decoder(OutsideFill | Fill | OrderReport)
 _venue_status = msgspec.json.Decoder(_VenueStatus)
 
 
@@ -273,6 +279,10 @@ def _parse_command(frame: RawFrame, _symbol: str) -> Command:
     )
 
 
+def _parse_execution(frame: RawFrame, _symbol: str) -> ExecutionTold:
+    return ExecutionTold(frame.received_ns, _outcome.decode(frame.payload))
+
+
 def _parse_alarm(frame: RawFrame, _symbol: str) -> DepthAlarm:
     wire = _alarm.decode(frame.payload)
     return DepthAlarm(frame.received_ns, wire.symbols, wire.must_bridge)
@@ -295,7 +305,11 @@ def _parse_account(frame: RawFrame, _symbol: str) -> AccountOpening:
 def _parse_report(frame: RawFrame, _symbol: str) -> VenueStatus:
     wire = _venue_status.decode(frame.payload)
     return VenueStatus(
-        frame.received_ns, wire.is_reconciled, wire.rate_limited_until_ns
+        frame.received_ns,
+        wire.is_reconciled,
+        wire.rate_limited_until_ns,
+        wire.is_lost,
+        wire.reason,
     )
 
 
@@ -315,6 +329,7 @@ _PARSERS: dict[str, _Parser] = {
     "clock": _parse_clock,
     "command": _parse_command,
     "depth": _parse_depth,
+    "execution": _parse_execution,
     "instruments": _parse_instruments,
     "report": _parse_report,
     "snapshot": _parse_snapshot,

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from flows.domain.equity import EquityMarked
 from flows.domain.kill import KillReset, KillTripped
-from flows.domain.order import Fill, Order, OrderReport
+from flows.domain.order import Fill, Order, OrderReport, Withdrawn
 from flows.domain.position import PositionChanged, TradeClosed
 from flows.domain.risk import Approved, Refused
 from flows.domain.run import AccountOpened, CommandHandled, RunEnded, RunStarted
@@ -168,6 +168,11 @@ def _order(order: Order) -> Values:
 def _(fact: OrderReport) -> list[TableRow]:
     status = (fact.client_order_id, fact.status.value)
     return [TableRow("order_reports", (*status, fact.filled_quantity, fact.reason))]
+
+
+@fact_rows.register
+def _(fact: Withdrawn) -> list[TableRow]:
+    return []  # `journal` holds it; its report has a row
 
 
 @fact_rows.register

@@ -24,6 +24,7 @@ from flows.domain.event import (
     AccountOpening,
     ClockTick,
     Command,
+    ExecutionTold,
     InstrumentsTold,
     VenueStatus,
 )
@@ -32,8 +33,7 @@ from flows.domain.imbalance import Imbalance
 from flows.domain.instrument import Instruments
 from flows.domain.kill import KillReason
 from flows.domain.ledger import Ledger
-from flows.domain.order import Order, OrderReport, OrderStatus, Purpose
-from flows.domain.paper import PaperVenue
+from flows.domain.order import Order, OutsideFill, Purpose
 from flows.domain.position import ExitRules, Position
 from flows.domain.refusal import EntryCheck
 from flows.domain.risk import Refused, RiskGate
@@ -47,6 +47,7 @@ from flows.domain.run import (
 from flows.domain.signal import Signal
 from flows.domain.symbol_book import BookStateChanged
 from flows.domain.units import EXACT, NS_PER_MS
+from flows.domain.venue import Venue
 from flows.domain.view import BookView
 from flows.domain.watch import Watch
 
@@ -78,7 +79,7 @@ class Account:
         started: RunStarted,
         rules: TradingRules,
         gate: RiskGate,
-        venue: PaperVenue,
+        venue: Venue,
         instruments: Instruments,
     ) -> None:
         limits = gate.limits
@@ -111,6 +112,11 @@ class Account:
             instruments=instruments,
             cooldown_ms=rules.cooldown_ms,
         )
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether nothing is held and no order is in flight."""
+        return not (self.ledger.positions or self._execution.working)
 
     def apply(self, events: Iterable[AccountEvent]) -> list[JournalEntry]:
         """Take events in order; everything they caused, in order."""
@@ -169,10 +175,14 @@ class Account:
                 self._on_command(event)
             case VenueStatus():
                 self._watch.on_venue(event)
+                if event.is_lost:
+                    self._controls.trip(KillReason.RECONCILIATION, event.reason)
             case InstrumentsTold():
                 self._instruments.update(event.instruments)
             case AccountOpening():
                 self._on_opening(event)
+            case ExecutionTold():
+                self._on_execution(event)
             case _:
                 assert_never(event)
 
@@ -242,25 +252,25 @@ class Account:
         self._transcript.add(
             AccountOpened(received_ns=now_ns, symbol="", opening=opening)
         )
-        for lost in opening.lost_orders:
-            self._transcript.add(
-                OrderReport(
-                    received_ns=now_ns,
-                    symbol=lost.symbol,
-                    client_order_id=lost.client_order_id,
-                    status=OrderStatus.UNFILLED,
-                    filled_quantity=lost.filled_quantity,
-                    reason="its run ended before it met a market",
-                )
-            )
+        self._execution.begin(opening)
         self._mark_equity(now_ns)
+
+    def _on_execution(self, event: ExecutionTold) -> None:
+        """Book what an exchange did, at the time at which it was told."""
+        now_ns = event.received_ns
+        outcome = msgspec.structs.replace(event.outcome, received_ns=now_ns)
+        if isinstance(outcome, OutsideFill):
+            self._execution.adopt(outcome)
+        else:
+            self._execution.book(outcome)
+        self._check_equity(now_ns)
 
     def _on_command(self, command: Command) -> None:
         for position in self.ledger.positions.values():
             position.is_exit_expired = False
         self._controls.obey(
             command,
-            is_flat=not (self.ledger.positions or self._execution.working),
+            is_flat=self.is_flat,
             is_reconciled=self._watch.venue.is_reconciled,
         )
 

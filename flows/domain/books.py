@@ -12,6 +12,7 @@ from flows.domain.event import (
     DepthDelta,
     DepthSnapshot,
     Event,
+    ExecutionTold,
     InstrumentsTold,
     MarketTrade,
     OtherFrame,
@@ -19,7 +20,9 @@ from flows.domain.event import (
 )
 from flows.domain.symbol_book import BookOutput, SymbolBook
 
-PassedOn = ClockTick | Command | VenueStatus | InstrumentsTold | AccountOpening
+PassedOn = (
+    ClockTick | Command | VenueStatus | InstrumentsTold | AccountOpening | ExecutionTold
+)
 """Events that concern the account and cross the books unchanged."""
 
 

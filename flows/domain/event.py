@@ -11,6 +11,7 @@ import msgspec
 from flows.domain.instrument import Instrument
 from flows.domain.market import Market
 from flows.domain.opening import Opening
+from flows.domain.order import Fill, OrderReport, OutsideFill
 
 Levels = list[tuple[str, str]]
 """(price, quantity) as sent by the exchange; quantity 0 removes the level."""
@@ -92,6 +93,10 @@ class VenueStatus(msgspec.Struct, frozen=True, gc=False):
     received_ns: int
     is_reconciled: bool
     rate_limited_until_ns: int = 0
+    is_lost: bool = False
+    """Whether what the venue holds could not be reconciled with what we know."""
+    reason: str = ""
+    """What is not reconciled, in words."""
 
 
 class Verb(Enum):
@@ -130,6 +135,13 @@ class AccountOpening(msgspec.Struct, frozen=True, gc=False):
     opening: Opening
 
 
+class ExecutionTold(msgspec.Struct, frozen=True, gc=False):
+    """What an exchange has done with an order, or on the account (`@execution`)."""
+
+    received_ns: int
+    outcome: OutsideFill | Fill | OrderReport
+
+
 class OtherFrame(msgspec.Struct, frozen=True, gc=False):
     """A frame of a stream that is not used; counted by kind."""
 
@@ -148,4 +160,5 @@ Event = (
     | Command
     | InstrumentsTold
     | AccountOpening
+    | ExecutionTold
 )

@@ -2,23 +2,28 @@
 
 from decimal import Decimal
 
+import msgspec
+
 from flows.domain.control import Controls
 from flows.domain.errors import OrderError, RiskLimitBreached
 from flows.domain.kill import KillReason
 from flows.domain.ledger import Ledger
+from flows.domain.opening import LostOrder, Opening
 from flows.domain.order import (
     Fill,
     Order,
     OrderReport,
     OrderStatus,
     OrderType,
+    OutsideFill,
     Purpose,
+    Withdrawn,
     WorkingOrder,
 )
-from flows.domain.paper import PaperVenue
 from flows.domain.position import Position
 from flows.domain.risk import Approved, RefusalReason, RiskGate
 from flows.domain.run import Transcript
+from flows.domain.venue import RemoteVenue, Venue
 
 
 class Execution:
@@ -30,7 +35,7 @@ class Execution:
         controls: Controls,
         ledger: Ledger,
         gate: RiskGate,
-        venue: PaperVenue,
+        venue: Venue,
         *,
         order_prefix: str,
     ) -> None:
@@ -48,6 +53,40 @@ class Execution:
     def next_order_id(self) -> str:
         """The client order id that the next order sent will bear."""
         return f"{self._order_prefix}-{self._orders + 1}"
+
+    def begin(self, opening: Opening) -> None:
+        """Go on where an earlier run ended, with the venue that is said."""
+        if opening.order_prefix:
+            self._order_prefix = opening.order_prefix
+        if opening.is_remote:
+            self.venue = RemoteVenue()
+        for lost in opening.lost_orders:
+            self._take_up(lost)
+
+    def _take_up(self, lost: LostOrder) -> None:
+        """An order in flight holds its exposure until its outcome is told."""
+        order, filled = lost.order, lost.filled_quantity
+        is_known = not self.venue.is_remote
+        if not is_known:
+            working = WorkingOrder(order, OrderStatus.UNKNOWN, filled)
+            self.working[order.symbol] = working
+            if order.limit_price is not None:
+                notional = working.remaining * order.limit_price
+                self._gate.reserve(order, notional)
+        self._transcript.add(
+            OrderReport(
+                received_ns=self._transcript.now_ns,
+                symbol=order.symbol,
+                client_order_id=order.client_order_id,
+                status=OrderStatus.UNFILLED if is_known else OrderStatus.UNKNOWN,
+                filled_quantity=filled,
+                reason=(
+                    "its run ended before it met a market"
+                    if is_known
+                    else "its run ended before its outcome was told"
+                ),
+            )
+        )
 
     def enter(self, order: Order) -> None:
         """Send an entry order if the gate approves it; else journal why not.
@@ -69,9 +108,10 @@ class Execution:
         rate, though that trips the kill switch.
         """
         position.closing = position.closing or purpose
-        if position.symbol in self.working or position.is_exit_expired:
-            return
         now_ns = self._transcript.now_ns
+        is_due = not position.is_exit_expired and now_ns >= position.exit_due_ns
+        if position.symbol in self.working or not is_due:
+            return
         if self._gate.is_rate_exhausted(now_ns):
             self._trip_on_order_rate()
         mark = self._ledger.mark(position.symbol)
@@ -111,10 +151,47 @@ class Execution:
             raise
 
     def withdraw(self, working: WorkingOrder) -> None:
-        """Cancel an order in flight."""
-        report = self.venue.cancel(working.order, self._transcript.now_ns)
+        """Cancel an order in flight, once."""
+        if working.is_withdrawn:
+            return
+        order, now_ns = working.order, self._transcript.now_ns
+        report = self.venue.cancel(order, now_ns)
         if report is not None:
             self.book(report)
+        elif self.venue.is_remote:
+            working.is_withdrawn = True
+            self._transcript.add(
+                Withdrawn(
+                    received_ns=now_ns,
+                    symbol=order.symbol,
+                    client_order_id=order.client_order_id,
+                )
+            )
+
+    def adopt(self, fill: OutsideFill) -> None:
+        """Book what somebody else did to the account: the venue's word stands.
+
+        What passes beyond flat opens a position of its own.
+        """
+        position = self._ledger.positions.get(fill.symbol)
+        if position is None or fill.side is position.side:
+            self._adopt(fill, Purpose.ENTRY)
+            return
+        closing = min(position.quantity, fill.quantity)
+        rest = fill.quantity - closing
+        part = msgspec.structs.replace(fill, quantity=closing)
+        self._adopt(part if rest else fill, Purpose.OUTSIDE)
+        if rest:
+            fee = Decimal(0)  # the whole is with the first part
+            part = msgspec.structs.replace(fill, quantity=rest, fee=fee)
+            self._adopt(part, Purpose.ENTRY)
+
+    def _adopt(self, fill: OutsideFill, purpose: Purpose) -> None:
+        self._transcript.add(fill)
+        changed, closed = self._ledger.apply(fill, purpose)
+        self._transcript.add(changed)
+        if closed is not None:
+            self._transcript.add(closed)
 
     def book(self, outcome: Fill | OrderReport) -> None:
         """Take what the venue says of an order into the books.
@@ -159,6 +236,8 @@ class Execution:
             position = self._ledger.positions.get(order.symbol)
             if position is not None:
                 position.is_exit_expired = order.is_reduce_only
+                if order.is_reduce_only and report.status is OrderStatus.REJECTED:
+                    position.put_off(report.received_ns)
         working.report(report)
 
     def _trip_on_order_rate(self) -> None:

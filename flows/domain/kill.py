@@ -19,6 +19,8 @@ class KillReason(Enum):
     COMMAND = "command"
     ACCOUNT_ERROR = "account_error"
     """An exception in account or P&L code: unknown counts as a breach."""
+    RECONCILIATION = "reconciliation"
+    """The venue holds what no trade explains."""
 
 
 class KillTripped(Fact, frozen=True, kw_only=True):

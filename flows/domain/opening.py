@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import msgspec
 
-from flows.domain.order import Purpose
+from flows.domain.order import Order, Purpose
 from flows.domain.side import Side
 
 
@@ -29,11 +29,15 @@ class HeldPosition(msgspec.Struct, frozen=True):
 
 
 class LostOrder(msgspec.Struct, frozen=True):
-    """An order that was in flight when its run ended; the paper venue forgot it."""
+    """An order that was in flight when its run ended.
 
-    symbol: str
-    client_order_id: str
+    The paper venue forgot it; an exchange knows what has become of it.
+    """
+
+    order: Order
     filled_quantity: Decimal
+    trade_ids: tuple[str, ...] = ()
+    """Of the fills that are journalled."""
 
 
 class Opening(msgspec.Struct, frozen=True):
@@ -60,3 +64,9 @@ class Opening(msgspec.Struct, frozen=True):
     kill_detail: str = ""
     is_paused: bool = False
     lost_orders: tuple[LostOrder, ...] = ()
+    is_remote: bool = False
+    """Whether an exchange executes the run's orders."""
+    order_prefix: str = ""
+    """Begins the run's client order ids; empty: the beginning of its run id."""
+    trade_ids: dict[str, int] = {}
+    """The greatest id of a trade that is journalled, by symbol; of an exchange's."""

@@ -67,6 +67,8 @@ class Purpose(Enum):
     FLATTEN = "flatten"
     KILL = "kill"
     MARK_LOST = "mark_lost"
+    OUTSIDE = "outside"
+    """Not ours: somebody else traded on the account, or the exchange itself."""
 
 
 class Order(Fact, frozen=True, kw_only=True):
@@ -99,6 +101,20 @@ class Fill(Fact, frozen=True, kw_only=True):
     is_maker: bool
 
 
+class OutsideFill(Fill, frozen=True, kw_only=True):
+    """An execution on the account of an order that is not ours.
+
+    A liquidation, a deleveraging, or somebody else; `client_order_id` is the exchange's
+    number of the order.
+    """
+
+
+class Withdrawn(Fact, frozen=True, kw_only=True):
+    """An order in flight was asked back; its report tells whether that came in time."""
+
+    client_order_id: str
+
+
 class OrderReport(Fact, frozen=True, kw_only=True):
     """What the venue says of an order, after the fills it names."""
 
@@ -115,6 +131,7 @@ class WorkingOrder(msgspec.Struct):
     order: Order
     status: OrderStatus = OrderStatus.NEW
     filled: Decimal = Decimal(0)
+    is_withdrawn: bool = False
 
     @property
     def remaining(self) -> Decimal:

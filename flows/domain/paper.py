@@ -28,6 +28,8 @@ class PaperRules(msgspec.Struct, frozen=True):
 class PaperVenue:
     """Holds orders in flight, one a symbol, and executes them against views."""
 
+    is_remote = False
+
     def __init__(self, rules: PaperRules) -> None:
         self._latency_ns = rules.order_latency_ms * NS_PER_MS
         self._taker_fee_bps = rules.taker_fee_bps

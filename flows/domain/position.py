@@ -14,8 +14,11 @@ from flows.domain.fact import Fact
 from flows.domain.opening import HeldPosition
 from flows.domain.order import Fill, Purpose
 from flows.domain.side import Side
-from flows.domain.units import BPS, NS_PER_S
+from flows.domain.units import BPS, NS_PER_MS, NS_PER_S
 from flows.domain.view import BookView
+
+EXIT_AGAIN_NS = 100 * NS_PER_MS
+LONGEST_AGAIN_NS = 5 * NS_PER_S
 
 
 class Direction(Enum):
@@ -82,6 +85,10 @@ class Position:
         """Why it is being left, once that is decided; it then goes on until flat."""
         self.is_exit_expired = False
         """Whether an exit came to nothing at the last view; the next one repeats it."""
+        self.exits_rejected = 0
+        """Exits in a row that the venue refused."""
+        self.exit_due_ns = 0
+        """When the next exit may be sent, after one was refused."""
 
     @classmethod
     def held(cls, held: HeldPosition) -> "Position":
@@ -133,6 +140,7 @@ class Position:
             raise OrderError(msg)
         notional = fill.price * fill.quantity
         self.fees += fill.fee
+        self.exits_rejected = 0
         if is_entry:
             self.quantity += fill.quantity
             self.entry_quantity += fill.quantity
@@ -140,6 +148,12 @@ class Position:
         else:
             self.quantity -= fill.quantity
             self.exit_notional += notional
+
+    def put_off(self, now_ns: int) -> None:
+        """Wait with the next exit, longer each time that the venue refuses one."""
+        wait_ns = min(EXIT_AGAIN_NS << min(self.exits_rejected, 8), LONGEST_AGAIN_NS)
+        self.exits_rejected += 1
+        self.exit_due_ns = now_ns + wait_ns
 
     def exit_price(self, view: BookView) -> Decimal | None:
         """What one could get: the best bid of a long, the best ask of a short."""

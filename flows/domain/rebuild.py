@@ -12,7 +12,14 @@ from flows.domain.event import Verb
 from flows.domain.kill import KillReset, KillTripped, killed_before
 from flows.domain.ledger import Ledger
 from flows.domain.opening import LostOrder, Opening
-from flows.domain.order import Fill, Order, OrderReport, Purpose, WorkingOrder
+from flows.domain.order import (
+    Fill,
+    Order,
+    OrderReport,
+    OutsideFill,
+    Purpose,
+    WorkingOrder,
+)
 from flows.domain.risk import ORDER_RATE_WINDOW_NS, Approved
 from flows.domain.run import AccountOpened, CommandHandled, Journalled
 from flows.domain.units import EXACT
@@ -46,6 +53,10 @@ class _Rebuild:
         self.has_begun = False
         self._ledger = Ledger(Decimal(0))
         self._in_flight: dict[str, WorkingOrder] = {}
+        self._trades: dict[str, list[str]] = {}
+        """Ids of the fills of each order in flight."""
+        self._begun = Opening()
+        self._last_trades: dict[str, int] = {}
         self._sent_ns: list[int] = []
         self._killed: KillTripped | None = None
         self._is_paused = False
@@ -58,11 +69,14 @@ class _Rebuild:
                 self._begin(fact)
             case Approved(order=order):
                 self._on_order(order)
+            case OutsideFill():
+                self._on_outside_fill(fact)
             case Fill():
                 self._on_fill(fact)
             case OrderReport(status=status, client_order_id=order_id):
                 if status.is_final:
                     self._in_flight.pop(order_id, None)
+                    self._trades.pop(order_id, None)
             case EquityMarked():
                 self._ledger.curve.follow(fact)
             case _:
@@ -76,7 +90,15 @@ class _Rebuild:
         self._sent_ns = list(opening.sent_ns)
         self._killed = killed_before(opening)
         self._is_paused = opening.is_paused
+        self._begun = opening
+        self._last_trades = dict(opening.trade_ids)
         self._in_flight.clear()
+        self._trades.clear()
+        for lost in opening.lost_orders if opening.is_remote else ():
+            order_id = lost.order.client_order_id
+            working = WorkingOrder(lost.order, filled=lost.filled_quantity)
+            self._in_flight[order_id] = working
+            self._trades[order_id] = list(lost.trade_ids)
 
     def _on_order(self, order: Order) -> None:
         self._in_flight[order.client_order_id] = WorkingOrder(order)
@@ -93,6 +115,19 @@ class _Rebuild:
             raise OrderError(msg)
         working.fill(fill)
         self._ledger.apply(fill, working.order.purpose)
+        self._trades.setdefault(order_id, []).append(fill.trade_id)
+        self._remember(fill)
+
+    def _on_outside_fill(self, fill: OutsideFill) -> None:
+        position = self._ledger.positions.get(fill.symbol)
+        is_closing = position is not None and position.side is not fill.side
+        self._ledger.apply(fill, Purpose.OUTSIDE if is_closing else Purpose.ENTRY)
+        self._remember(fill)
+
+    def _remember(self, fill: Fill) -> None:
+        if self._begun.is_remote:
+            last = self._last_trades.get(fill.symbol, 0)
+            self._last_trades[fill.symbol] = max(last, int(fill.trade_id))
 
     def _on_control(self, fact: Journalled) -> None:
         match fact:
@@ -118,7 +153,13 @@ class _Rebuild:
             kill_detail=killed.detail if killed else "",
             is_paused=self._is_paused,
             lost_orders=tuple(
-                LostOrder(working.order.symbol, order_id, working.filled)
+                LostOrder(
+                    working.order,
+                    working.filled,
+                    tuple(self._trades.get(order_id, ())),
+                )
                 for order_id, working in self._in_flight.items()
             ),
+            is_remote=self._begun.is_remote,
+            trade_ids=self._last_trades,
         )

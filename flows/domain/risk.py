@@ -200,6 +200,10 @@ class RiskGate:
             sent.popleft()
         return len(sent)
 
+    def reserve(self, order: Order, notional: Decimal) -> None:
+        """Count an order of an earlier run whose outcome is not known."""
+        self._reserved[order.client_order_id] = (order.symbol, notional)
+
     def restore(self, sent_ns: Iterable[int]) -> None:
         """Count orders that earlier runs have sent, and no others."""
         self._sent_ns = deque(sent_ns)

@@ -9,7 +9,7 @@ from flows.domain.event import Verb
 from flows.domain.fact import Fact
 from flows.domain.kill import KillReset, KillTripped
 from flows.domain.opening import Opening
-from flows.domain.order import Fill, OrderReport
+from flows.domain.order import Fill, OrderReport, OutsideFill, Withdrawn
 from flows.domain.position import PositionChanged, TradeClosed
 from flows.domain.risk import Approved, Refused
 from flows.domain.signal import Signal
@@ -56,6 +56,8 @@ Journalled = (
     | Refused
     | Approved
     | Fill
+    | OutsideFill
+    | Withdrawn
     | OrderReport
     | PositionChanged
     | TradeClosed

@@ -1,0 +1,269 @@
+"""What the exchange says of our orders: replies, queries and user data events.
+
+Unknown fields are ignored, wrong types are errors. Source: Binance USD-M "Trade" REST
+endpoints and "User Data Streams".
+"""
+
+from decimal import Decimal
+
+import msgspec
+
+from flows.domain.errors import MalformedFrame
+from flows.domain.order import OrderStatus
+
+_STATUSES = {
+    "NEW": OrderStatus.NEW,
+    "PARTIALLY_FILLED": OrderStatus.PARTIALLY_FILLED,
+    "FILLED": OrderStatus.FILLED,
+    "CANCELED": OrderStatus.CANCELED,
+    "EXPIRED": OrderStatus.EXPIRED,
+    "EXPIRED_IN_MATCH": OrderStatus.EXPIRED,
+    "REJECTED": OrderStatus.REJECTED,
+}
+
+
+class OrderState(msgspec.Struct, frozen=True):
+    """An order as a reply, a query or an event shows it."""
+
+    symbol: str
+    client_order_id: str
+    order_id: int
+    status: OrderStatus
+    """NEW for a status that is not known: nothing is concluded from it."""
+    executed: Decimal
+
+
+class Execution(msgspec.Struct, frozen=True):
+    """One trade of an order."""
+
+    symbol: str
+    order_id: int
+    trade_id: int
+    is_buy: bool
+    price: Decimal
+    quantity: Decimal
+    commission: Decimal
+    commission_asset: str
+    is_maker: bool
+    time_ms: int
+    client_order_id: str = ""
+    """Empty in `userTrades`, which tells only the exchange's id."""
+
+
+class HeldAmount(msgspec.Struct, frozen=True):
+    """A position as `positionRisk` shows it."""
+
+    amount: Decimal
+    """Signed."""
+    entry_price: Decimal
+
+
+class KeyExpired(msgspec.Struct, frozen=True):
+    """The listen key is no longer valid; its stream stays silent from now on."""
+
+
+class Ignored(msgspec.Struct, frozen=True):
+    """An event that is not needed."""
+
+    kind: str
+
+
+UserEvent = tuple[OrderState, Execution | None] | KeyExpired | Ignored
+
+
+class _Order(msgspec.Struct):
+    symbol: str
+    clientOrderId: str  # noqa: N815 - the exchange's own names
+    orderId: int  # noqa: N815
+    status: str
+    executedQty: Decimal  # noqa: N815
+
+
+class _Trade(msgspec.Struct):
+    symbol: str
+    id: int
+    orderId: int  # noqa: N815
+    buyer: bool
+    maker: bool
+    price: Decimal
+    qty: Decimal
+    commission: Decimal
+    commissionAsset: str  # noqa: N815
+    time: int
+
+
+class _Position(msgspec.Struct):
+    symbol: str
+    positionSide: str  # noqa: N815
+    positionAmt: Decimal  # noqa: N815
+    entryPrice: Decimal  # noqa: N815
+
+
+class _Update(msgspec.Struct):
+    s: str
+    c: str
+    i: int
+    S: str
+    X: str
+    z: Decimal
+    l: Decimal  # noqa: E741 - the exchange's own name
+    L: Decimal
+    t: int
+    m: bool
+    T: int
+    n: Decimal = Decimal(0)
+    N: str = ""
+
+
+class _Event(msgspec.Struct):
+    e: str = ""
+    o: msgspec.Raw = msgspec.Raw(b"")
+
+
+class _Key(msgspec.Struct):
+    listenKey: str  # noqa: N815
+
+
+_decode_order = msgspec.json.Decoder(_Order).decode
+_decode_orders = msgspec.json.Decoder(list[_Order]).decode
+_decode_trades = msgspec.json.Decoder(list[_Trade]).decode
+_decode_positions = msgspec.json.Decoder(list[_Position]).decode
+_decode_event = msgspec.json.Decoder(_Event).decode
+_decode_update = msgspec.json.Decoder(_Update).decode
+_decode_key = msgspec.json.Decoder(_Key).decode
+
+
+def read_order(body: bytes) -> OrderState:
+    """The order in a reply or a query. Raises MalformedFrame."""
+    try:
+        return _state(_decode_order(body))
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise _malformed("an order", error) from error
+
+
+def read_orders(body: bytes) -> list[OrderState]:
+    """The orders of a query. Raises MalformedFrame."""
+    try:
+        return [_state(order) for order in _decode_orders(body)]
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise _malformed("orders", error) from error
+
+
+def read_trades(body: bytes) -> list[Execution]:
+    """The trades of a query, in order. Raises MalformedFrame."""
+    try:
+        found = [_execution(trade) for trade in _decode_trades(body)]
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise _malformed("trades", error) from error
+    return sorted(found, key=lambda trade: trade.trade_id)
+
+
+def read_positions(body: bytes) -> dict[str, HeldAmount]:
+    """Positions by symbol, those that are open. Raises MalformedFrame.
+
+    A position of hedge mode is malformed here: the account is one-way.
+    """
+    try:
+        found = [_position(position) for position in _decode_positions(body)]
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise _malformed("positions", error) from error
+    return {symbol: held for symbol, held in found if held.amount}
+
+
+def read_listen_key(body: bytes) -> str:
+    """The key of the user data stream. Raises MalformedFrame."""
+    try:
+        return _decode_key(body).listenKey
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise _malformed("a listen key", error) from error
+
+
+def read_user_event(text: bytes) -> UserEvent:
+    """One event of the user data stream. Raises MalformedFrame."""
+    try:
+        event = _decode_event(text)
+        if event.e == "listenKeyExpired":
+            return KeyExpired()
+        if event.e != "ORDER_TRADE_UPDATE":
+            return Ignored(event.e)
+        return _order_update(_decode_update(event.o))
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise _malformed("a user data event", error) from error
+
+
+def _order_update(update: _Update) -> tuple[OrderState, Execution | None]:
+    state = OrderState(
+        update.s, update.c, update.i, _status(update.X), _amount(update.z)
+    )
+    if not update.t:
+        return state, None
+    execution = Execution(
+        symbol=update.s,
+        order_id=update.i,
+        trade_id=update.t,
+        is_buy=update.S == "BUY",
+        price=_amount(update.L),
+        quantity=_amount(update.l),
+        commission=_finite(update.n),
+        commission_asset=update.N,
+        is_maker=update.m,
+        time_ms=update.T,
+        client_order_id=update.c,
+    )
+    return state, execution
+
+
+def _state(order: _Order) -> OrderState:
+    return OrderState(
+        order.symbol,
+        order.clientOrderId,
+        order.orderId,
+        _status(order.status),
+        _amount(order.executedQty),
+    )
+
+
+def _execution(trade: _Trade) -> Execution:
+    return Execution(
+        symbol=trade.symbol,
+        order_id=trade.orderId,
+        trade_id=trade.id,
+        is_buy=trade.buyer,
+        price=_amount(trade.price),
+        quantity=_amount(trade.qty),
+        commission=_finite(trade.commission),
+        commission_asset=trade.commissionAsset,
+        is_maker=trade.maker,
+        time_ms=trade.time,
+    )
+
+
+def _position(position: _Position) -> tuple[str, HeldAmount]:
+    if position.positionSide != "BOTH":
+        msg = f"expected a one-way position, was {position.positionSide}"
+        raise ValueError(msg)
+    held = HeldAmount(_finite(position.positionAmt), _amount(position.entryPrice))
+    return position.symbol, held
+
+
+def _status(text: str) -> OrderStatus:
+    return _STATUSES.get(text, OrderStatus.NEW)
+
+
+def _amount(value: Decimal) -> Decimal:
+    if not value.is_finite() or value < 0:
+        msg = f"expected an amount, was {value}"
+        raise ValueError(msg)
+    return value
+
+
+def _finite(value: Decimal) -> Decimal:
+    """A commission is negative where it is a rebate."""
+    if not value.is_finite():
+        msg = f"expected a number, was {value}"
+        raise ValueError(msg)
+    return value
+
+
+def _malformed(what: str, error: Exception) -> MalformedFrame:
+    return MalformedFrame(f"not {what}: {error}")
