@@ -1,19 +1,37 @@
 """What a live account must not forget over a restart, read from its journal."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
 from connectors.journal import JournalReader
-from flows.domain.errors import StoreError
+from flows.domain.errors import ConfigurationError, StoreError
 from flows.domain.opening import Opening
 from flows.domain.rebuild import opening_after
-from flows.domain.run import Journalled
+from flows.domain.run import Journalled, RunStarted
 
 _CHUNK = 10_000
 
 _decode = msgspec.json.Decoder(Journalled).decode
+
+
+def succeed(journal: Path, started: RunStarted, symbols: Sequence[str]) -> Opening:
+    """Where the account stands as a run on `symbols` begins.
+
+    Raises ConfigurationError where the run cannot go on from the last one: another
+    exchange, a clock that was set back, a held symbol that would not be followed. And
+    what `read_opening` raises.
+    """
+    if journal.exists():
+        _check_succession(journal, started)
+    opening = read_opening(journal)
+    missing = {held.symbol for held in opening.positions} - set(symbols)
+    if missing:
+        names = ",".join(sorted(missing))
+        msg = f"{journal}: the account holds {names}: add it to --symbols"
+        raise ConfigurationError(msg)
+    return opening
 
 
 def read_opening(journal: Path) -> Opening:
@@ -37,6 +55,31 @@ def read_opening(journal: Path) -> Opening:
     finally:
         reader.close()
     return Opening()
+
+
+def _check_succession(journal: Path, started: RunStarted) -> None:
+    reader = JournalReader(journal)
+    try:
+        run_id = next(reader.runs_back(), None)
+        before = None if run_id is None else next(_facts(reader, run_id))
+    finally:
+        reader.close()
+    if run_id is not None and run_id >= started.run_id:
+        msg = (
+            f"{journal}: its last run, {run_id}, began later than now by the clock of "
+            "this machine; set it"
+        )
+        raise ConfigurationError(msg)
+    if isinstance(before, RunStarted) and _place(before) != _place(started):
+        msg = (
+            f"{journal} is of an account at {_place(before)}, not {_place(started)}; "
+            "choose another --data"
+        )
+        raise ConfigurationError(msg)
+
+
+def _place(started: RunStarted) -> str:
+    return f"{started.inputs.get('exchange', '')} ({started.mode})"
 
 
 def _facts(reader: JournalReader, run_id: str) -> Iterator[Journalled]:

@@ -25,8 +25,9 @@ from flows.domain.fault import Fault
 from flows.domain.instrument import Instruments
 from flows.domain.kill import KillTripped
 from flows.domain.run import RunStarted
+from flows.domain.units import NS_PER_MS, NS_PER_S
 from flows.live import MarketJob, listed_instruments, open_market
-from flows.restart import read_opening
+from flows.restart import succeed
 from flows.run import run
 from flows.settings import Settings
 from flows.trading import Engine, build_engine, build_trading_flow
@@ -80,7 +81,7 @@ def trade(job: TradeJob, on_status: OnStatus = lambda _status: None) -> Status:
         stack.callback(data.release)
         instruments = listed_instruments(job.market)
         started = _started(job)
-        opening = read_opening(data.journal)
+        opening = succeed(data.journal, started, job.market.symbols)
         engine = build_engine(job.settings, started, Instruments(instruments))
         journal = Journal(data.journal, started.run_id)
         stack.callback(journal.close)
@@ -129,11 +130,12 @@ def _run(live: Live, engine: Engine, journal: Journal, latency: Latency) -> None
 
 def _started(job: TradeJob) -> RunStarted:
     """A run id that sorts by time and is used only once."""
-    begun = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
+    second, rest_ns = divmod(time.time_ns(), NS_PER_S)
+    begun = time.strftime("%Y%m%dT%H%M%S", time.gmtime(second))
     return RunStarted(
         received_ns=0,
         symbol="",
-        run_id=f"{begun}-{secrets.token_hex(4)}",
+        run_id=f"{begun}{rest_ns // NS_PER_MS:03}-{secrets.token_hex(4)}",
         mode="paper",
         inputs={
             "exchange": job.market.endpoints.rest,

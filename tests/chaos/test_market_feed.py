@@ -171,7 +171,7 @@ def test_replay_of_a_paper_run_under_faults_decides_as_the_run_did(
         msgspec.json.decode(row.body) | {"sequence": row.sequence}
         for row in journal_of(tmp_path / "out")
     ]
-    run_id = replayed[0]["run_id"][:12]
+    run_id = replayed[0]["run_id"][-12:]
     assert run.signals > 10
     assert len(told) == len(replayed)
     for ours, theirs in zip(told[1:], replayed[1:], strict=True):
