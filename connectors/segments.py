@@ -22,7 +22,10 @@ class Segments:
 
     def paths(self) -> list[Path]:
         """Every segment that is there now."""
-        return sorted(self._directory.glob("*.jsonl.zst"))
+        found = sorted(self._directory.glob("*.jsonl.zst"))
+        for gone in self._first.keys() - set(found):
+            del self._first[gone]
+        return found
 
     def first_frame(self, segment: Path) -> RawFrame | None:
         """The first frame of a segment; None where there is none, or none any more."""

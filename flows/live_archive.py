@@ -8,7 +8,7 @@ engine holds nothing up. Step names are part of stored state: a test pins them.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -38,6 +38,7 @@ from connectors.output import ArchivedDirectory
 from connectors.segments import Segments
 from connectors.tail import Read, TailSource
 from flows.archive import is_last, journal_items
+from flows.domain.errors import StoreError, StoreUnreachable
 from flows.domain.fault import Fault
 from flows.domain.frame import RawFrame
 from flows.live_recording import LiveRecording, Run, source_of
@@ -47,6 +48,8 @@ from flows.run import stop_signals
 
 BLOCK_SIZE = 5_000
 """Journal entries or frames in a block; what a crash costs to send again."""
+
+_AGAIN_S = 5
 
 _KEY = "archive"
 
@@ -113,22 +116,48 @@ def archive_live(
 ) -> Loaded:
     """Load a live engine's journal and recording; what was loaded.
 
-    Followed, it ends with SIGINT or SIGTERM and tells `on_status` about once a second.
-    Raises the TradingError that ended it early; running it again resumes it.
+    Followed, it ends with SIGINT or SIGTERM, tells `on_status` about once a second, and
+    waits for a server that does not answer. Raises the TradingError that ended it
+    early; running it again resumes it.
     """
-    with ExitStack() as stack:
+    stop, loaded = Flag(), Loaded()
+    with stop_signals(lambda _number: stop.set()), ExitStack() as stack:
         data = ArchivedDirectory(job.data)
         stack.callback(data.release)
-        if job.url is None:
-            store = ClickHouse.open_embedded(data.clickhouse)
-        else:
-            store = ClickHouse.open_url(job.url)
-        stack.callback(store.close)
-        store.migrate()
-        live = LiveArchive(store, data, is_once=job.is_once, on_status=on_status)
-        loaded = live.run()
+        while True:
+            try:
+                with closing(_open(job, data)) as store:
+                    LiveArchive(
+                        store,
+                        data,
+                        is_once=job.is_once,
+                        on_status=on_status,
+                        stop=stop,
+                        loaded=loaded,
+                    ).run()
+                break
+            except StoreUnreachable as error:
+                if job.is_once:
+                    raise
+                _log.warning("archive_waits", reason=str(error))
+                if stop.wait(_AGAIN_S):
+                    break
     _log.info("archive_ended", blocks=loaded.blocks)
     return loaded
+
+
+def _open(job: ArchiveJob, data: ArchivedDirectory) -> ClickHouse:
+    """The store, its schema up to date."""
+    if job.url is None:
+        store = ClickHouse.open_embedded(data.clickhouse)
+    else:
+        store = ClickHouse.open_url(job.url)
+    try:
+        store.migrate()
+    except StoreError:
+        store.close()
+        raise
+    return store
 
 
 class LiveArchive:
@@ -141,27 +170,29 @@ class LiveArchive:
         *,
         is_once: bool,
         on_status: Callable[[Loaded], None],
+        stop: Flag,
+        loaded: Loaded,
         poll: timedelta = timedelta(seconds=1),
         block_size: int = BLOCK_SIZE,
     ) -> None:
-        self.loaded = Loaded()
+        self.loaded = loaded
         self._store = store
         self._data = data
         self._is_once = is_once
         self._on_status = on_status
         self._poll = poll
         self._block_size = block_size
-        self._stop = Flag()
-        self._recording = LiveRecording(Segments(data.recording), self._stop)
+        self._stop = stop
+        self._recording = LiveRecording(Segments(data.recording), stop)
 
-    def run(self) -> Loaded:
-        """Load until there is no more, or until a signal."""
-        with stop_signals(lambda _number: self.stop()), ExitStack() as stack:
+    def run(self) -> None:
+        """Load until there is no more, or until told to stop."""
+        with ExitStack() as stack:
             stack.callback(self._recording.close)
             path = self._data.journal
             while not path.exists():
                 if self._is_done():
-                    return self.loaded
+                    return
             journal = JournalReader(path)
             stack.callback(journal.close)
             run_id = ""
@@ -172,11 +203,6 @@ class LiveArchive:
                     self._load(run_id, journal)
                 elif self._is_done():
                     break
-        return self.loaded
-
-    def stop(self) -> None:
-        """Let `run` end soon."""
-        self._stop.set()
 
     def _is_done(self) -> bool:
         """With nothing to load: whether to end; waits a while to find out."""
@@ -209,4 +235,4 @@ class LiveArchive:
             sink=BlockSink(writer, fault),
             fault=fault,
         )
-        run_flow(flow, fault, on_signal=lambda _number: self.stop())
+        run_flow(flow, fault, on_signal=lambda _number: self._stop.set())

@@ -13,6 +13,7 @@ from pathlib import Path
 from threading import Event as Flag
 
 import msgspec
+import structlog
 
 from connectors.binance.wire import decode
 from connectors.certificate import read_certificate
@@ -24,6 +25,7 @@ from flows.domain.books import Books
 from flows.domain.errors import RecordingError, StoreError
 from flows.domain.frame import RawFrame
 from flows.domain.run import RunStarted
+from flows.domain.units import NS_PER_S
 from flows.live import ACCOUNT_STREAM
 from flows.market_rows import MarketRows
 from flows.settings import Settings, load
@@ -32,6 +34,11 @@ from flows.settings import Settings, load
 def source_of(segment: Path | str) -> str:
     """The name under which a segment's frames are loaded."""
     return f"frames/{Path(segment).name}"
+
+
+HOLE_NS = 30 * NS_PER_S
+
+_log = structlog.get_logger()
 
 
 class Run:
@@ -45,6 +52,15 @@ class Run:
         self._journal = journal
         self._first = self._first_of(run_id)
         self._next: str | None = None
+
+    @property
+    def begun_ns(self) -> int:
+        """When it began."""
+        return self._first.received_ns
+
+    def has_loaded_before(self, first: RawFrame) -> bool:
+        """Whether something is loaded of segments before that of a first frame."""
+        return self.writer.has_loaded_before(source_of(first.origin))
 
     @property
     def next_run(self) -> str | None:
@@ -103,6 +119,8 @@ class LiveRecording:
         self._passed = 0
         """Lines of the open segment that are loaded, and in the books already."""
         self._last = ""
+        self._read_ns = 0
+        """Time of the last frame that was read, or is loaded."""
 
     def use(self, settings: Settings) -> None:
         """Derive views with these settings from the next segment on."""
@@ -126,6 +144,8 @@ class LiveRecording:
                 break
             has_ended = self._has_ended(segment, run)  # asked before reading
             frames = segment.read()
+            if frames:
+                self._read_ns = frames[-1].received_ns
             if fresh := [frame for frame in frames if frame.line > self._passed]:
                 return fresh
             if not frames and not has_ended:
@@ -157,10 +177,23 @@ class LiveRecording:
                 return None
             self._last = path.name
             if run.is_loaded(path):
+                self._read_ns = _last_of(path)
                 continue
+            self._look_for_hole(run, first)
             with suppress(FileNotFoundError):  # removed since it was listed
                 return self._prepare(path, run)
         return None
+
+    def _look_for_hole(self, run: Run, first: RawFrame) -> None:
+        """Say so where a stretch of the run was never recorded, or was removed unread.
+
+        Between runs nothing is recorded; within one, half a minute of nothing is long.
+        """
+        since_ns = max(self._read_ns, run.begun_ns)
+        is_known = self._read_ns >= run.begun_ns or not run.has_loaded_before(first)
+        if is_known and first.received_ns - since_ns > HOLE_NS:
+            run.writer.loaded.holes += 1
+            _log.warning("archive_hole", since_ns=since_ns, until_ns=first.received_ns)
 
     def _prepare(self, path: Path, run: Run) -> GrowingSegment:
         self._open = GrowingSegment(path)
@@ -202,3 +235,9 @@ class LiveRecording:
                 if self._stop.is_set():
                     return
                 deque(self._market.rows("", frame), maxlen=0)
+
+
+def _last_of(segment: Path) -> int:
+    """Time of a certified segment's last frame."""
+    certificate = read_certificate(segment)
+    return certificate.last_ns if certificate is not None else 0

@@ -21,6 +21,8 @@ EVENTS = {
     "trade_started": "A live engine begins: run id, symbols.",
     "trade_ended": "A live engine has stopped, everything is flushed: why.",
     "archive_run": "The live archive goes on with a run: run id.",
+    "archive_hole": "A stretch of a run is not recorded, or was removed: from, to.",
+    "archive_waits": "The database does not answer and is tried again: reason.",
     "archive_ended": "The live archive has loaded all it has read: blocks.",
     "record_started": "A live recording begins: symbols.",
     "record_ended": "A live recording has ended: why.",

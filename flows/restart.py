@@ -1,7 +1,6 @@
 """What a live account must not forget over a restart, read from its journal."""
 
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -17,19 +16,35 @@ _CHUNK = 10_000
 _decode = msgspec.json.Decoder(Journalled).decode
 
 
-def read_opening(journal: Path, mode: str = "paper") -> Opening:
+def succeed(journal: Path, started: RunStarted, symbols: Sequence[str]) -> Opening:
+    """Where the account stands as a run on `symbols` begins.
+
+    Raises ConfigurationError where the run cannot go on from the last one: another
+    exchange, a clock that was set back, a held symbol that would not be followed. And
+    what `read_opening` raises.
+    """
+    if journal.exists():
+        _check_succession(journal, started)
+    opening = read_opening(journal)
+    missing = {held.symbol for held in opening.positions} - set(symbols)
+    if missing:
+        names = ",".join(sorted(missing))
+        msg = f"{journal}: the account holds {names}: add it to --symbols"
+        raise ConfigurationError(msg)
+    return opening
+
+
+def read_opening(journal: Path) -> Opening:
     """Where the account stands after the last run in its journal.
 
     A fresh one where there is no journal. Raises StoreError where it cannot be read or
-    contradicts itself: an account must not begin from a guess. Raises
-    ConfigurationError where the last run was of another mode.
+    contradicts itself: an account must not begin from a guess.
     """
     if not journal.exists():
         return Opening()
     reader = JournalReader(journal)
     try:
         for run_id in reader.runs_back():
-            _check_mode(journal, reader, run_id, mode)
             try:
                 opening = opening_after(_facts(reader, run_id))
             except StoreError as error:
@@ -42,14 +57,29 @@ def read_opening(journal: Path, mode: str = "paper") -> Opening:
     return Opening()
 
 
-def _check_mode(journal: Path, reader: JournalReader, run_id: str, mode: str) -> None:
-    for fact in islice(_facts(reader, run_id), 1):
-        if isinstance(fact, RunStarted) and fact.mode != mode:
-            msg = (
-                f"{journal} is of an account in mode {fact.mode}, not {mode}; "
-                "choose another --data"
-            )
-            raise ConfigurationError(msg)
+def _check_succession(journal: Path, started: RunStarted) -> None:
+    reader = JournalReader(journal)
+    try:
+        run_id = next(reader.runs_back(), None)
+        before = None if run_id is None else next(_facts(reader, run_id))
+    finally:
+        reader.close()
+    if run_id is not None and run_id >= started.run_id:
+        msg = (
+            f"{journal}: its last run, {run_id}, began later than now by the clock of "
+            "this machine; set it"
+        )
+        raise ConfigurationError(msg)
+    if isinstance(before, RunStarted) and _place(before) != _place(started):
+        msg = (
+            f"{journal} is of an account at {_place(before)}, not {_place(started)}; "
+            "choose another --data"
+        )
+        raise ConfigurationError(msg)
+
+
+def _place(started: RunStarted) -> str:
+    return f"{started.inputs.get('exchange', '')} ({started.mode})"
 
 
 def _facts(reader: JournalReader, run_id: str) -> Iterator[Journalled]:

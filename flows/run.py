@@ -11,7 +11,7 @@ from bytewax.testing import run_main
 from flows.domain.errors import Interrupted
 from flows.domain.fault import Fault
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def run(
@@ -19,7 +19,7 @@ def run(
 ) -> None:
     """Run `flow` on one worker. Raises the TradingError that ended it, if one did.
 
-    SIGINT and SIGTERM go to `on_signal`; without one they end the flow as
+    SIGINT, SIGTERM and SIGHUP go to `on_signal`; without one they end the flow as
     `Interrupted`, after the batch at hand.
     """
     handler = on_signal or (lambda number: fault.report(Interrupted(number)))
@@ -31,7 +31,7 @@ def run(
 
 @contextmanager
 def stop_signals(handle: Callable[[int], None]) -> Iterator[None]:
-    """Hand SIGINT and SIGTERM over: raised inside a step they would end as a panic."""
+    """Hand over what asks for the end: raised inside a step it would be a panic."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

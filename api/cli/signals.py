@@ -1,10 +1,10 @@
-"""SIGINT and SIGTERM as an exception, so that a command ends tidily."""
+"""SIGINT, SIGTERM and SIGHUP as an exception, so that a command ends tidily."""
 
 import signal
 from types import FrameType
 from typing import NoReturn
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Stopped(BaseException):  # not caught as an error on its way out
@@ -16,7 +16,7 @@ class Stopped(BaseException):  # not caught as an error on its way out
 
 
 def raise_on_signals() -> None:
-    """From now on either signal raises `Stopped`, unless it is ignored, as by nohup."""
+    """From now on each signal raises `Stopped`, unless it is ignored, as by nohup."""
     for number in _SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _stop)

@@ -83,7 +83,7 @@ class _LivePartition(StatefulSourcePartition[RawFrame, None]):
 
     def _watch(self, recorder: FrameRecorder) -> None:
         if recorder.error is not None:
-            self._fault.report(recorder.error)
+            self._live.stop.request(str(recorder.error))
         if recorder.segment != self._segment:
             self._segment = recorder.segment
             self._live.feed.begin_segment(self._live.clock())

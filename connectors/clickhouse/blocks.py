@@ -33,6 +33,8 @@ class Loaded(msgspec.Struct):
     """Rows by table."""
     unrepresentable: int = 0
     """Rows kept as text because a number fits no column."""
+    holes: int = 0
+    """Stretches of a live run of which there is no recording."""
 
 
 class BlockWriter:

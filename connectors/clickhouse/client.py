@@ -21,10 +21,10 @@ import clickhouse_connect
 import msgspec
 import pyarrow as pa  # type: ignore[import-untyped]  # ships no types
 from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.exceptions import ClickHouseError
+from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
 
 from connectors.clickhouse.columns import Column, Unrepresentable
-from flows.domain.errors import StoreError
+from flows.domain.errors import StoreError, StoreUnreachable
 
 _INSERT_SETTINGS = {
     "deduplicate_blocks_in_dependent_materialized_views": 1,
@@ -255,6 +255,9 @@ def _errors(place: str, what: str) -> Iterator[None]:
     """Turn the client's and the system's errors into one sentence."""
     try:
         yield
+    except OperationalError as error:
+        msg = f"{place}: {what}: {_reason(error)}"
+        raise StoreUnreachable(msg) from error
     except (ClickHouseError, OSError, pa.ArrowException) as error:
         msg = f"{place}: {what}: {_reason(error)}"
         raise StoreError(msg) from error

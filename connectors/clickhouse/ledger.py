@@ -60,7 +60,7 @@ class Block(NamedTuple):
     """A range of one source's numbers, both ends included."""
 
     number: int
-    """Never used twice in a store."""
+    """Never used twice by a run."""
     source: str
     first: int
     last: int
@@ -76,6 +76,8 @@ class Ledger:
         self._next: dict[str, int] = dict(store.query(_LOADED, run))
         for values in store.query(_CUT_OFF, run):
             self._drop(Block(*values))
+        [(highest,)] = store.query(_HIGHEST)
+        self._number = int(highest)
 
     def next_number(self, source: str) -> int:
         """The first number of a source that is not loaded."""
@@ -89,8 +91,8 @@ class Ledger:
 
     def plan(self, source: str, last: int) -> Block:
         """Fix the boundaries of the source's next block, durably."""
-        [(highest,)] = self._store.query(_HIGHEST)
-        block = Block(int(highest) + 1, source, self.next_number(source), last)
+        self._number += 1
+        block = Block(self._number, source, self.next_number(source), last)
         self._record(block, "planned")
         return block
 

@@ -101,7 +101,7 @@ class Account:
             self.ledger,
             gate,
             venue,
-            order_prefix=started.run_id[:12],
+            order_prefix=started.order_prefix,
         )
         self._entry_check = EntryCheck(
             self._watch,

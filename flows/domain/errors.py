@@ -7,6 +7,7 @@ TradingError
 │   └── DataStale           data is too old to act on
 ├── RecordingError          a recording cannot be read or written
 ├── StoreError              a journal or database failed or contradicts itself
+│   ├── StoreUnreachable    a database does not answer; it may again
 │   └── JournalConflict     a journal holds other content under the same sequence
 ├── OrderError              an order broke its own life cycle
 │   └── OrderRejected       the venue refused an order
@@ -43,6 +44,10 @@ class RecordingError(TradingError):
 
 class StoreError(TradingError):
     """A journal or database failed or contradicts itself."""
+
+
+class StoreUnreachable(StoreError):
+    """A database does not answer; it may again."""
 
 
 class JournalConflict(StoreError):

@@ -25,6 +25,11 @@ class RunStarted(Fact, frozen=True, kw_only=True):
     """Name and sha256 of each input."""
     settings: dict[str, str]
 
+    @property
+    def order_prefix(self) -> str:
+        """Begins the run's client order ids: the end of its id, which is random."""
+        return self.run_id[-12:]
+
 
 class AccountOpened(Fact, frozen=True, kw_only=True):
     """The account took over where earlier runs left it."""

@@ -98,23 +98,31 @@ class Counter(dict[str, int]):
     """Decimal text to integer at a fixed number of decimals, memoised.
 
     An exchange repeats its numbers: seven of ten look-ups are answered from the memo.
+    Of a full memo, what is not met again is forgotten by the time the next one is full.
     `counter[text]` raises MoreDecimals or ValueError as `scaled` does.
     """
 
-    def __init__(self, decimals: int, *, memo_limit: int = 32_768) -> None:
+    def __init__(self, decimals: int, *, memo_limit: int = 4_096) -> None:
         super().__init__()
         self.decimals = decimals
         self._memo_limit = memo_limit
+        self._before: dict[str, int] = {}
 
     def __missing__(self, text: str) -> int:
         """Count `text` and remember it."""
+        value = self._before.get(text)
+        if value is None:
+            value = self._count(text)
+        if len(self) >= self._memo_limit:
+            self._before = dict(self)
+            self.clear()
+        self[text] = value
+        return value
+
+    def _count(self, text: str) -> int:
         try:
-            value = scaled(text, self.decimals)
+            return scaled(text, self.decimals)
         except ValueError:
             decimals = decimals_of(text)
             scaled(text, decimals)  # raises where the text is no number at all
             raise MoreDecimals(decimals) from None
-        if len(self) >= self._memo_limit:
-            self.clear()
-        self[text] = value
-        return value

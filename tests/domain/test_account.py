@@ -118,7 +118,7 @@ def test_apply_orders_are_named_after_the_run_without_a_hole() -> None:
     scene.signal(BUY)  # refused
     scene.command(Verb.KILL)
     ids = [approved.order.client_order_id for approved in scene.all(Approved)]
-    assert ids == ["0123456789ab-1", "0123456789ab-2"]
+    assert ids == ["456789abcdef-1", "456789abcdef-2"]
 
 
 def test_end_with_an_order_in_flight_reports_it_unfilled_and_ends() -> None:

@@ -224,11 +224,11 @@ def test_opening_after_an_order_in_flight_reports_its_end() -> None:
     scene.tight("99.99", "100.00")
     scene.signal(Side.BUY)
     opening = rebuilt(scene)
-    assert opening.lost_orders == (LostOrder(A, "0123456789ab-1", Decimal(0)),)
+    assert opening.lost_orders == (LostOrder(A, "456789abcdef-1", Decimal(0)),)
     after = next_run(scene)
     (report,) = only(OrderReport, [entry.fact for entry in after.entries])
     assert report.status is OrderStatus.UNFILLED
-    assert report.client_order_id == "0123456789ab-1"
+    assert report.client_order_id == "456789abcdef-1"
     assert rebuilt(after).lost_orders == ()
 
 

@@ -8,7 +8,9 @@ It tells each insert on standard output, so that the test can kill within it.
 import sys
 from datetime import timedelta
 from pathlib import Path
+from threading import Event
 
+from connectors.clickhouse import Loaded
 from connectors.output import ArchivedDirectory
 from flows.live_archive import LiveArchive
 from tests.flows.archive_process import TellingClickHouse, tell
@@ -26,6 +28,8 @@ def main(directory: str, how: str) -> None:
         data,
         is_once=how == "once",
         on_status=lambda _loaded: None,
+        stop=Event(),
+        loaded=Loaded(),
         poll=timedelta(milliseconds=5),
         block_size=BLOCK_SIZE,
     ).run()

@@ -1,5 +1,6 @@
 """`mft archive` beside a live engine: everything once, whatever ends when."""
 
+import signal
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
@@ -14,12 +15,14 @@ from bytewax.testing import TestingSink, TestingSource
 from connectors.binance.wire import decode
 from connectors.clickhouse import ClickHouse, Item, Loaded
 from connectors.output import ArchivedDirectory
+from flows import live_archive
 from flows.domain.books import Books
 from flows.domain.errors import (
     ConfigurationError,
     MarketDataError,
     RecordingError,
     StoreError,
+    StoreUnreachable,
 )
 from flows.domain.event import MarketTrade
 from flows.domain.fault import Fault
@@ -180,7 +183,8 @@ def test_archive_live_oldest_segment_removed_begins_with_what_is_there(
     engine.run()
     oldest = min((data / "recording").glob("*.zst"))
     oldest.unlink()
-    load_once(data)
+    loaded = load_once(data)
+    assert loaded.holes == 0, "four seconds could be an exchange's silence"
     found = found_in(data)
     second = [row for row in expected_views(engine) if row[0] == "run-2"]
     assert stored_views(found) == second, "without a snapshot there is no view"
@@ -258,11 +262,15 @@ class Followed:
         self._store.migrate()
         self._directory = ArchivedDirectory(data)
         self.told = 0
+        self._stop = threading.Event()
+        self.loaded = Loaded()
         self._archive = LiveArchive(
             self._store,
             self._directory,
             is_once=False,
             on_status=self._on_status,
+            stop=self._stop,
+            loaded=self.loaded,
             poll=timedelta(milliseconds=5),
             block_size=100,
         )
@@ -275,13 +283,13 @@ class Followed:
     def wait_for(self, rows: Callable[[dict[str, int]], bool]) -> None:
         for _ in range(12_000):
             with suppress(RuntimeError):  # changed while it was copied
-                if rows(dict(self._archive.loaded.rows)):
+                if rows(dict(self.loaded.rows)):
                     return
             threading.Event().wait(0.005)
         raise AssertionError("waited in vain")
 
     def stop(self) -> None:
-        self._archive.stop()
+        self._stop.set()
         self._thread.join(30)
         assert not self._thread.is_alive()
         self._store.close()
@@ -308,3 +316,68 @@ def test_archive_live_followed_engine_is_loaded_as_it_goes(data: Path) -> None:
     assert archive.told > 0
     assert_everything_once(engine, data, entries_of(3))
     assert all(found_in(data)[bars] for bars in BARS)
+
+
+def test_archive_live_segments_removed_unread_are_told_as_a_hole(data: Path) -> None:
+    engine = LiveEngine(data, segment_s=20)
+    engine.run(seconds=100)
+    segments = sorted((data / "recording").glob("*.zst"))
+    assert len(segments) == 5
+    for segment in segments[1:3]:
+        segment.unlink()
+    assert load_once(data).holes == 1
+    assert load_once(data).holes == 0, "what is loaded is not looked at again"
+
+
+def test_archive_live_beginning_removed_unread_is_told_as_a_hole(data: Path) -> None:
+    engine = LiveEngine(data, segment_s=40)
+    engine.run(seconds=100)
+    min((data / "recording").glob("*.zst")).unlink()
+    assert load_once(data).holes == 1
+
+
+class Flaky(ClickHouse):
+    """Goes away once, within an insert."""
+
+    has_failed = False
+
+    def insert(
+        self,
+        table: str,
+        columns: Sequence[str],
+        rows: Sequence[tuple[object, ...]],
+        token: str | None = None,
+    ) -> None:
+        if table == "market_trades" and not Flaky.has_failed:
+            Flaky.has_failed = True
+            raise StoreUnreachable("http://127.0.0.1:1: gone")
+        super().insert(table, columns, rows, token)
+
+
+def test_archive_live_store_away_for_a_while_is_waited_for(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = LiveEngine(data)
+    engine.run()
+    monkeypatch.setattr(live_archive, "ClickHouse", Flaky)
+    monkeypatch.setattr(live_archive, "_AGAIN_S", 0)
+    job = ArchiveJob(data)
+
+    def stop_when_loaded(loaded: Loaded) -> None:
+        if loaded.rows.get("market_trades", 0) == len(expected_trades(engine)):
+            signal.raise_signal(signal.SIGTERM)
+
+    archive_live(job, stop_when_loaded)
+    assert Flaky.has_failed
+    assert_everything_once(engine, data, entries_of(3))
+
+
+def test_archive_live_store_away_once_is_an_error(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = LiveEngine(data)
+    engine.run()
+    Flaky.has_failed = False
+    monkeypatch.setattr(live_archive, "ClickHouse", Flaky)
+    with pytest.raises(StoreUnreachable, match="gone"):
+        load_once(data)

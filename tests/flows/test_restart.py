@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from connectors.journal import Journal
-from flows.domain.errors import StoreError
+from flows.domain.errors import ConfigurationError, StoreError
 from flows.domain.event import AccountOpening, Verb
 from flows.domain.opening import Opening
 from flows.domain.run import (
@@ -19,7 +20,7 @@ from flows.domain.run import (
     RunStarted,
 )
 from flows.domain.side import Side
-from flows.restart import read_opening
+from flows.restart import read_opening, succeed
 from tests.domain.scene import STARTED, Scene, entry_order, fill_of
 
 OPENED = AccountOpened(received_ns=1, symbol="", opening=Opening(cash=Decimal(7)))
@@ -157,3 +158,52 @@ def test_read_opening_journal_is_open_to_the_next_writer(path: Path) -> None:
     read_opening(path)
     write(path, "run-2", [started, OPENED, paused(3, is_paused=True)])
     assert read_opening(path).is_paused
+
+
+def started_as(run_id: str, **inputs: str) -> RunStarted:
+    told = {"exchange": "https://one", "symbols": "AAAUSDT", **inputs}
+    return msgspec.structs.replace(STARTED, run_id=run_id, inputs=told)
+
+
+def test_succeed_no_journal_is_a_fresh_account(path: Path) -> None:
+    assert succeed(path, started_as("run-1"), ["AAAUSDT"]) == Opening()
+
+
+def test_succeed_same_exchange_goes_on(path: Path) -> None:
+    write(path, "run-1", [started_as("run-1"), OPENED])
+    assert succeed(path, started_as("run-2"), ["BBBUSDT"]) == OPENED.opening
+
+
+def test_succeed_other_exchange_is_refused(path: Path) -> None:
+    write(path, "run-1", [started_as("run-1"), OPENED])
+    other = started_as("run-2", exchange="https://two")
+    with pytest.raises(ConfigurationError, match=r"https://one .*not https://two"):
+        succeed(path, other, ["AAAUSDT"])
+
+
+def test_succeed_other_mode_is_refused(path: Path) -> None:
+    write(path, "run-1", [started_as("run-1"), OPENED])
+    other = msgspec.structs.replace(started_as("run-2"), mode="demo")
+    with pytest.raises(ConfigurationError, match=r"choose another --data"):
+        succeed(path, other, ["AAAUSDT"])
+
+
+@pytest.mark.parametrize("run_id", ["run-1", "run-0"])
+def test_succeed_run_that_sorts_before_the_last_is_refused(
+    path: Path, run_id: str
+) -> None:
+    write(path, "run-1", [started_as("run-1"), OPENED])
+    with pytest.raises(ConfigurationError, match="began later than now"):
+        succeed(path, started_as(run_id), ["AAAUSDT"])
+
+
+def test_succeed_held_symbol_that_is_not_followed_is_refused(path: Path) -> None:
+    scene = Scene()
+    scene.feed(AccountOpening(scene.now_ns, Opening()))
+    scene.enter(Side.BUY)
+    facts = [entry.fact for entry in scene.entries]
+    write(path, "run-1", [started_as("run-1"), *facts[1:]])
+    with pytest.raises(ConfigurationError, match="holds AAAUSDT: add it to --symbols"):
+        succeed(path, started_as("run-2"), ["BBBUSDT"])
+    opening = succeed(path, started_as("run-2"), ["BBBUSDT", "AAAUSDT"])
+    assert [held.symbol for held in opening.positions] == ["AAAUSDT"]
