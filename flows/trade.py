@@ -28,18 +28,12 @@ from flows.domain.errors import ConfigurationError
 from flows.domain.fault import Fault
 from flows.domain.instrument import Instruments
 from flows.domain.kill import KillTripped
-<<<<<<< HEAD
 from flows.domain.order import Withdrawn
 from flows.domain.risk import Approved
 from flows.domain.run import JournalEntry, RunStarted
-from flows.live import MarketJob, Orders, listed_instruments, open_market
-from flows.restart import read_opening
-=======
-from flows.domain.run import RunStarted
 from flows.domain.units import NS_PER_MS, NS_PER_S
-from flows.live import MarketJob, listed_instruments, open_market
+from flows.live import MarketJob, Orders, listed_instruments, open_market
 from flows.restart import succeed
->>>>>>> main
 from flows.run import run
 from flows.settings import Settings
 from flows.trading import Engine, build_engine, build_trading_flow
@@ -98,11 +92,10 @@ def trade(job: TradeJob, on_status: OnStatus = lambda _status: None) -> Status:
         signer = _signer(job)
         instruments = listed_instruments(job.market)
         started = _started(job)
-<<<<<<< HEAD
         opening = msgspec.structs.replace(
-            read_opening(data.journal, job.mode.value),
+            succeed(data.journal, started, job.market.symbols),
             is_remote=signer is not None,
-            order_prefix=started.run_id if signer is not None else "",
+            order_prefix=started.order_prefix if signer is not None else "",
         )
         settings, orders = job.settings, None
         if signer is not None:
@@ -113,11 +106,6 @@ def trade(job: TradeJob, on_status: OnStatus = lambda _status: None) -> Status:
         if signer is not None:
             orders = Orders(signer, terms, engine.held, engine.why_withhold)
         journal = Journal(data.journal, started.run_id, is_durable=signer is not None)
-=======
-        opening = succeed(data.journal, started, job.market.symbols)
-        engine = build_engine(job.settings, started, Instruments(instruments))
-        journal = Journal(data.journal, started.run_id)
->>>>>>> main
         stack.callback(journal.close)
         recorder: Recorder | None = None
         if job.recording_limit is not None:
@@ -217,13 +205,8 @@ def _started(job: TradeJob) -> RunStarted:
     return RunStarted(
         received_ns=0,
         symbol="",
-<<<<<<< HEAD
-        run_id=f"{begun}-{secrets.token_hex(4)}",
-        mode=job.mode.value,
-=======
         run_id=f"{begun}{rest_ns // NS_PER_MS:03}-{secrets.token_hex(4)}",
-        mode="paper",
->>>>>>> main
+        mode=job.mode.value,
         inputs={
             "exchange": job.market.endpoints.rest,
             "symbols": ",".join(job.market.symbols),
