@@ -57,6 +57,7 @@ class ExecutionFeed:
     def restore(self, opening: Opening, now_ns: int) -> None:
         """Go on from what an earlier run left."""
         self.desk.restore(opening, now_ns)
+        self.reconciliation.restore(opening)
 
     def place(self, order: Order, now_ns: int) -> None:
         """Send an order that the journal holds."""

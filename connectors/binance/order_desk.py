@@ -105,9 +105,8 @@ class OrderDesk:
         self._ended: dict[str, None] = {}
         """The last client order ids whose end is told, oldest first."""
         self._asked: dict[int, tuple[str, _Ask]] = {}
-        self._trades: dict[str, set[int]] = {}
-        """Ids of trades that are told, by symbol."""
-        self._last_trades: dict[str, int] = {}
+        self._trades: dict[tuple[str, int], int] = {}
+        """Symbol and id of each trade that is told, and when."""
         self.version = 0
         """Changes whenever an order is sent or something is told."""
         self.told_ns = 0
@@ -120,27 +119,33 @@ class OrderDesk:
 
     def restore(self, opening: Opening, now_ns: int) -> None:
         """Go on from an earlier run: its trades are told, its orders asked for."""
-        self._last_trades = dict(opening.trade_ids)
+        for symbol, trade_ids in opening.trade_ids.items():
+            for trade_id in trade_ids:
+                self._trades[symbol, trade_id] = now_ns
         for lost in opening.lost_orders:
             tracked = _Tracked(lost.order, lost.order.received_ns, now_ns)
             tracked.filled, tracked.is_unknown = lost.filled_quantity, True
             self._open[lost.order.client_order_id] = tracked
-            for trade_id in lost.trade_ids:
-                self.note(lost.order.symbol, int(trade_id))
+            for told in lost.trade_ids:
+                self._trades[lost.order.symbol, int(told)] = now_ns
 
-    def note(self, symbol: str, trade_id: int) -> bool:
-        """Remember a trade; whether it was not told before."""
-        known = self._trades.setdefault(symbol, set())
-        if trade_id in known:
+    def forget_trades(self, before_ns: int) -> None:
+        """Forget trades that were told before; nobody will tell them again."""
+        for trade, told_ns in list(self._trades.items()):
+            if told_ns < before_ns:
+                del self._trades[trade]
+
+    def _is_new(self, execution: Execution, now_ns: int) -> bool:
+        """Whether a trade was not told before; it is from now on."""
+        trade = execution.symbol, execution.trade_id
+        if trade in self._trades:
             return False
-        known.add(trade_id)
-        last = self._last_trades.get(symbol, 0)
-        self._last_trades[symbol] = max(last, trade_id)
+        self._trades[trade] = now_ns
         return True
 
     def adopt(self, execution: Execution, now_ns: int) -> None:
         """Tell a trade of no order of ours, once."""
-        if self.note(execution.symbol, execution.trade_id):
+        if self._is_new(execution, now_ns):
             self.tell(to_outside_fill(execution), now_ns)
 
     def tell(self, outcome: Fill | OrderReport, now_ns: int) -> None:
@@ -148,10 +153,6 @@ class OrderDesk:
         self.version += 1
         self.told_ns = now_ns
         self._outbox.tell(EXECUTION_STREAM, outcome, now_ns)
-
-    def last_trade(self, symbol: str) -> int:
-        """The greatest id of a trade that is told; 0 where there is none."""
-        return self._last_trades.get(symbol, 0)
 
     def knows(self, client_order_id: str) -> bool:
         """Whether an order was sent from here, as far back as is remembered."""
@@ -351,7 +352,7 @@ class OrderDesk:
 
     def _take(self, tracked: _Tracked, execution: Execution, now_ns: int) -> None:
         """Tell a trade that has not been told."""
-        if not self.note(tracked.order.symbol, execution.trade_id):
+        if not self._is_new(execution, now_ns):
             return
         tracked.order_id = execution.order_id
         tracked.filled += execution.quantity

@@ -31,7 +31,9 @@ from connectors.binance.user_wire import (
     read_trades,
 )
 from flows.domain.errors import MalformedFrame
+from flows.domain.opening import Opening
 from flows.domain.order import OutsideFill
+from flows.domain.rebuild import TRADES_REMEMBERED_NS
 from flows.domain.side import Side
 from flows.domain.units import NS_PER_MS, NS_PER_S
 
@@ -44,6 +46,7 @@ _AGAIN_NS = 250 * NS_PER_MS
 _QUIET_NS = 100 * NS_PER_MS
 _MOST_DIFFERENCES = 5
 _MOST_TRADES = "1000"
+_BEFORE_NS = 60 * NS_PER_S
 _OK = 200
 
 _log = structlog.get_logger()
@@ -97,6 +100,12 @@ class Reconciliation:
         self._pass: _Pass | None = None
         self._due_ns = 0
         self._differences = 0
+        self._reconciled_ns = 0
+        """When all that the exchange had done was told; 0: never."""
+
+    def restore(self, opening: Opening) -> None:
+        """Go on from an earlier run."""
+        self._reconciled_ns = opening.reconciled_ns
 
     def owns(self, serial: int) -> bool:
         """Whether a request was made here."""
@@ -175,6 +184,8 @@ class Reconciliation:
             self._refuse(f"orders are open that are not ours: {names}", now_ns)
         else:
             self._differences = 0
+            self._reconciled_ns = now_ns
+            self._desk.forget_trades(now_ns - TRADES_REMEMBERED_NS)
             if not self.is_reconciled:
                 self.is_reconciled = True
                 _log.info("reconciled")
@@ -197,17 +208,19 @@ class Reconciliation:
         self._on_verdict(verdict, now_ns)
         _log.warning("positions_differ", positions=told)
         for symbol in symbols:
-            last = self._desk.last_trade(symbol)
             at_venue = positions.get(symbol)
-            if last:
-                params = {
-                    "symbol": symbol,
-                    "fromId": str(last + 1),
-                    "limit": _MOST_TRADES,
-                }
-                self._call(_Ask.TRADES, TRADES_PATH, params)
+            if self._reconciled_ns:
+                self._ask_trades(symbol, self._reconciled_ns - _BEFORE_NS)
             elif at_venue is not None and symbol not in held:
                 self._find(symbol, at_venue, now_ns)
+
+    def _ask_trades(self, symbol: str, since_ns: int) -> None:
+        params = {
+            "symbol": symbol,
+            "startTime": str(since_ns // NS_PER_MS),
+            "limit": _MOST_TRADES,
+        }
+        self._call(_Ask.TRADES, TRADES_PATH, params)
 
     def _find(self, symbol: str, found: HeldAmount, now_ns: int) -> None:
         """A position of before the first run: it is taken over at its entry price."""

@@ -11,7 +11,13 @@ from flows.domain.kill import KillReset, KillTripped
 from flows.domain.order import Fill, Order, OrderReport, Withdrawn
 from flows.domain.position import PositionChanged, TradeClosed
 from flows.domain.risk import Approved, Refused
-from flows.domain.run import AccountOpened, CommandHandled, RunEnded, RunStarted
+from flows.domain.run import (
+    AccountOpened,
+    CommandHandled,
+    Reconciled,
+    RunEnded,
+    RunStarted,
+)
 from flows.domain.signal import Signal
 from flows.domain.symbol_book import BookStateChanged
 from flows.domain.units import EXACT
@@ -170,9 +176,10 @@ def _(fact: OrderReport) -> list[TableRow]:
     return [TableRow("order_reports", (*status, fact.filled_quantity, fact.reason))]
 
 
-@fact_rows.register
-def _(fact: Withdrawn) -> list[TableRow]:
-    return []  # `journal` holds it; its report has a row
+@fact_rows.register(Withdrawn)
+@fact_rows.register(Reconciled)
+def _(_fact: object) -> list[TableRow]:
+    return []  # `journal` holds it
 
 
 @fact_rows.register

@@ -40,6 +40,7 @@ from flows.domain.risk import Refused, RiskGate
 from flows.domain.run import (
     AccountOpened,
     JournalEntry,
+    Reconciled,
     RunEnded,
     RunStarted,
     Transcript,
@@ -174,9 +175,7 @@ class Account:
             case Command():
                 self._on_command(event)
             case VenueStatus():
-                self._watch.on_venue(event)
-                if event.is_lost:
-                    self._controls.trip(KillReason.RECONCILIATION, event.reason)
+                self._on_venue(event)
             case InstrumentsTold():
                 self._instruments.update(event.instruments)
             case AccountOpening():
@@ -254,6 +253,23 @@ class Account:
         )
         self._execution.begin(opening)
         self._mark_equity(now_ns)
+
+    def _on_venue(self, status: VenueStatus) -> None:
+        """Journal whether the venue is reconciled, where that has changed."""
+        before = self._watch.venue
+        self._watch.on_venue(status)
+        told = status.is_reconciled, status.reason
+        if told != (before.is_reconciled, before.reason):
+            self._transcript.add(
+                Reconciled(
+                    received_ns=status.received_ns,
+                    symbol="",
+                    is_reconciled=status.is_reconciled,
+                    reason=status.reason,
+                )
+            )
+        if status.is_lost:
+            self._controls.trip(KillReason.RECONCILIATION, status.reason)
 
     def _on_execution(self, event: ExecutionTold) -> None:
         """Book what an exchange did, at the time at which it was told."""

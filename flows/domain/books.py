@@ -52,6 +52,7 @@ class Books:
             VenueStatus: lambda status: (status,),
             InstrumentsTold: lambda told: (told,),
             AccountOpening: lambda opening: (opening,),
+            ExecutionTold: lambda told: (told,),
         }
 
     def apply(self, event: Event) -> Sequence[BookOutput | PassedOn]:

@@ -68,5 +68,7 @@ class Opening(msgspec.Struct, frozen=True):
     """Whether an exchange executes the run's orders."""
     order_prefix: str = ""
     """Begins the run's client order ids; empty: the beginning of its run id."""
-    trade_ids: dict[str, int] = {}
-    """The greatest id of a trade that is journalled, by symbol; of an exchange's."""
+    reconciled_ns: int = 0
+    """When all that an exchange has done was journalled; 0: never."""
+    trade_ids: dict[str, tuple[int, ...]] = {}
+    """By symbol, the exchange's trades that are journalled since, and shortly before."""

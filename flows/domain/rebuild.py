@@ -21,11 +21,15 @@ from flows.domain.order import (
     WorkingOrder,
 )
 from flows.domain.risk import ORDER_RATE_WINDOW_NS, Approved
-from flows.domain.run import AccountOpened, CommandHandled, Journalled
-from flows.domain.units import EXACT
+from flows.domain.run import AccountOpened, CommandHandled, Journalled, Reconciled
+from flows.domain.units import EXACT, NS_PER_S
 
 _PAUSES = {Verb.PAUSE: True, Verb.FLATTEN: True, Verb.RESUME: False}
 """What outlives a run; a stop is how a run ends, and pauses nothing."""
+
+TRADES_REMEMBERED_NS = 120 * NS_PER_S
+"""How long before a reconciliation trades are kept in mind: clocks may differ, and
+trades are asked for from a minute before it."""
 
 
 def opening_after(facts: Iterable[Journalled]) -> Opening | None:
@@ -56,7 +60,9 @@ class _Rebuild:
         self._trades: dict[str, list[str]] = {}
         """Ids of the fills of each order in flight."""
         self._begun = Opening()
-        self._last_trades: dict[str, int] = {}
+        self._reconciled_ns = 0
+        self._told: list[tuple[int, str, int]] = []
+        """Receive time, symbol and id of an exchange's trades."""
         self._sent_ns: list[int] = []
         self._killed: KillTripped | None = None
         self._is_paused = False
@@ -91,7 +97,12 @@ class _Rebuild:
         self._killed = killed_before(opening)
         self._is_paused = opening.is_paused
         self._begun = opening
-        self._last_trades = dict(opening.trade_ids)
+        self._reconciled_ns = opening.reconciled_ns
+        self._told = [
+            (fact.received_ns, symbol, trade_id)
+            for symbol, trade_ids in opening.trade_ids.items()
+            for trade_id in trade_ids
+        ]
         self._in_flight.clear()
         self._trades.clear()
         for lost in opening.lost_orders if opening.is_remote else ():
@@ -126,8 +137,18 @@ class _Rebuild:
 
     def _remember(self, fill: Fill) -> None:
         if self._begun.is_remote:
-            last = self._last_trades.get(fill.symbol, 0)
-            self._last_trades[fill.symbol] = max(last, int(fill.trade_id))
+            self._told.append((fill.received_ns, fill.symbol, int(fill.trade_id)))
+
+    def _on_reconciled(self, now_ns: int) -> None:
+        self._reconciled_ns = now_ns
+        since_ns = now_ns - TRADES_REMEMBERED_NS
+        self._told = [told for told in self._told if told[0] >= since_ns]
+
+    def _recent_trades(self) -> dict[str, tuple[int, ...]]:
+        by_symbol: dict[str, list[int]] = {}
+        for _, symbol, trade_id in self._told:
+            by_symbol.setdefault(symbol, []).append(trade_id)
+        return {symbol: tuple(ids) for symbol, ids in by_symbol.items()}
 
     def _on_control(self, fact: Journalled) -> None:
         match fact:
@@ -137,6 +158,8 @@ class _Rebuild:
                 self._killed = None
                 if is_rebased:
                     self._ledger.curve.rebase_peak()
+            case Reconciled(is_reconciled=True, received_ns=now_ns):
+                self._on_reconciled(now_ns)
             case CommandHandled(verb=verb, is_accepted=True):
                 self._is_paused = _PAUSES.get(verb, self._is_paused)
             case _:
@@ -161,5 +184,6 @@ class _Rebuild:
                 for order_id, working in self._in_flight.items()
             ),
             is_remote=self._begun.is_remote,
-            trade_ids=self._last_trades,
+            reconciled_ns=self._reconciled_ns,
+            trade_ids=self._recent_trades(),
         )

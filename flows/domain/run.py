@@ -44,6 +44,14 @@ class RunEnded(Fact, frozen=True, kw_only=True):
     max_drawdown: Decimal
 
 
+class Reconciled(Fact, frozen=True, kw_only=True):
+    """Whether what an exchange holds is what the account believes to hold."""
+
+    is_reconciled: bool
+    reason: str = ""
+    """What differs, in words."""
+
+
 class CommandHandled(Fact, frozen=True, kw_only=True):
     """An operator's command and what became of it."""
 
@@ -63,6 +71,7 @@ Journalled = (
     | Fill
     | OutsideFill
     | Withdrawn
+    | Reconciled
     | OrderReport
     | PositionChanged
     | TradeClosed

@@ -7,7 +7,7 @@ from fractions import Fraction
 from random import Random
 
 from connectors.binance.feed import MarketFeed
-from connectors.binance.outbox import Connect, Get, HangUp, Send
+from connectors.binance.outbox import Action, Connect, Get, HangUp, Send
 from connectors.binance.wire import decode
 from connectors.exchange.fault import Fault
 from connectors.exchange.rest_reply import Reply
@@ -48,8 +48,9 @@ class MarketRun:
         seed: int = 0,
         speed: Fraction = CALM,
         tape: Tape | None = None,
+        settings: Settings | None = None,
     ) -> None:
-        settings = Settings()
+        settings = settings or Settings()
         if tape is None:
             tape = SyntheticTape(symbols, start_ns=START_NS, seed=seed, speed=speed)
         self.venue = Venue(tape, start_ns=START_NS, faults=faults, seed=seed)
@@ -138,7 +139,7 @@ class MarketRun:
 
     # -- transport --------------------------------------------------------------------
 
-    def _carry_out(self, action: Connect | Send | HangUp | Get) -> None:
+    def _carry_out(self, action: Action) -> None:
         now_ns = self.now_ns
         match action:
             case Connect(serial, route):
