@@ -280,8 +280,9 @@ class _JournalPartition(StatefulSinkPartition[JournalEntry, None]):
 class JournalSink(FixedPartitionedSink[JournalEntry, None]):
     """Appends entries to a journal, a commit per batch, then hands them on.
 
-    What an order needs to be sent is committed before, in the same step. One partition, because a journal has one order. Delivery: exactly once, since an
-    entry that is held already is compared and not written again.
+    What lets an order be sent is committed before, in the same step. One partition,
+    because a journal has one order. Delivery: exactly once, since an entry that is held
+    already is compared and not written again.
     """
 
     def __init__(

@@ -97,14 +97,14 @@ def trade(job: TradeJob, on_status: OnStatus = lambda _status: None) -> Status:
             is_remote=signer is not None,
             order_prefix=started.order_prefix if signer is not None else "",
         )
-        settings, orders = job.settings, None
+        engine = build_engine(job.settings, started, Instruments(instruments))
+        orders: Orders | None = None
         if signer is not None:
             terms = _terms(job, signer)
-            capital = min(settings.capital, terms.wallet)
-            settings = settings.model_copy(update={"capital": capital})
-        engine = build_engine(settings, started, Instruments(instruments))
-        if signer is not None:
             orders = Orders(signer, terms, engine.held, engine.why_withhold)
+            if opening.capital is None:
+                capital = min(job.settings.capital, terms.wallet)
+                opening = msgspec.structs.replace(opening, capital=capital)
         journal = Journal(data.journal, started.run_id, is_durable=signer is not None)
         stack.callback(journal.close)
         recorder: Recorder | None = None

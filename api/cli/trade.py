@@ -81,8 +81,9 @@ def _line(status: "Status") -> str:
     books = ", ".join(f"{count} {state}" for state, count in status.books.items())
     killed = f" | KILLED: {status.killed.reason.value}" if status.killed else ""
     return (
-        f"{status.mode} | books: {books or 'none yet'} | {status.depth_events:,} depth events, "
-        f"{status.gaps} gaps | {status.positions} open | equity {status.equity:,.2f}, "
+        f"{status.mode} | books: {books or 'none yet'} | "
+        f"{status.depth_events:,} depth events, {status.gaps} gaps | "
+        f"{status.positions} open | equity {status.equity:,.2f}, "
         f"today {status.day_pnl:+,.2f} net | "
         f"p99 {status.latency_p99_ns / 1_000_000:.2f} ms{killed}"
     )

@@ -141,10 +141,10 @@ class _Asking:
         if reply.status in _NOT_ALLOWED:
             msg = f"{place}: the key is not accepted: {judge(reply.status, body).text}"
             raise ConfigurationError(msg)
+        if reply.status != _OK:
+            told = judge(reply.status, body).text
+            raise MarketDataError(f"{place}: answered HTTP {reply.status}: {told}")
         try:
-            if reply.status != _OK:
-                msg = f"HTTP {reply.status}: {judge(reply.status, body).text}"
-                raise ValueError(msg)
             return msgspec.json.decode(body, type=kind)
         except (msgspec.DecodeError, ValueError, RecursionError) as error:
             raise MarketDataError(f"{place}: no usable answer: {error}") from error

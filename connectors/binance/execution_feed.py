@@ -78,7 +78,7 @@ class ExecutionFeed:
 
     def on_open(self, now_ns: int) -> None:
         """The user data stream is open; what happened before is asked for."""
-        self.stream.on_open(now_ns)
+        self.stream.on_open()
         self._silent_since_ns = 0
         self.reconciliation.doubt("the user data stream began", now_ns)
 

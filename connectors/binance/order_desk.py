@@ -1,6 +1,6 @@
-"""Orders on their way to the exchange: sent once, and followed until their fate is told.
+"""Orders on their way to the exchange: sent once, followed until their fate is told.
 
-    place -> request -> DONE     fills from the user stream or `userTrades`, then the end
+    place -> request -> DONE     fills from user stream or `userTrades`, then the end
                      -> REFUSED  rejected
                      -> LATER    sent again if it only reduces risk, else rejected
                      -> UNKNOWN  asked for by client order id until the exchange knows

@@ -1,7 +1,7 @@
 """Reconciliation: whether the exchange holds what we believe to hold.
 
     open orders, positions -> equal        reconciled
-                           -> not equal    the trades that we have not heard of, then again
+                           -> not equal    the trades that nobody told us of, and again
                            -> still not    lost: the account kills
 
 At the start, after each beginning of the user data stream, and once a minute. The
@@ -134,10 +134,10 @@ class Reconciliation:
     def on_reply(self, serial: int, status: int, body: bytes, now_ns: int) -> None:
         """The exchange has answered."""
         ask = self._asked.pop(serial)
+        if status != _OK:
+            self._again(f"HTTP {status}", now_ns)
+            return
         try:
-            if status != _OK:
-                msg = f"HTTP {status}"
-                raise MalformedFrame(msg)
             self._take(ask, body, now_ns)
         except MalformedFrame as error:
             self._again(str(error), now_ns)

@@ -53,11 +53,10 @@ class Mode(Enum):
     LIVE = "live"
 
 
-@dataclass(frozen=True)
 class Permit:
     """Leave to increase risk in `live`. None can be issued yet."""
 
-    def __new__(cls) -> "Permit":
+    def __init__(self) -> None:
         """Refuse: the evidence that a permit rests on is not gathered yet."""
         raise ConfigurationError("Live trading needs a permit; none can be issued yet")
 

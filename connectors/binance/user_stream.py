@@ -1,4 +1,4 @@
-"""The user data stream: a listen key kept alive, a connection, and what is lost with it.
+"""The user data stream: a listen key kept alive, a connection, and what ends with it.
 
 A key is valid for an hour and extended every half; when it ends, the connection stays
 open and silent. So whatever casts doubt on the stream begins it anew, and its owner
@@ -29,8 +29,6 @@ class UserStream:
     """Says what it wants done through the outbox; does no I/O and reads no clock."""
 
     def __init__(self, outbox: Outbox, random: Random) -> None:
-        self.beginnings = 0
-        """How often a connection has opened."""
         self._outbox = outbox
         self._random = random
         self._due_ns = 0
@@ -88,11 +86,10 @@ class UserStream:
         self._asked = 0
         self._put_off(reason, now_ns)
 
-    def on_open(self, now_ns: int) -> None:
+    def on_open(self) -> None:
         """The connection is open."""
         self._is_up = True
         self._failures = 0
-        self.beginnings += 1
 
     def on_closed(self, reason: str, now_ns: int) -> None:
         """The connection has ended or did not open."""

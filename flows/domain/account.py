@@ -246,7 +246,7 @@ class Account:
         now_ns, opening = event.received_ns, event.opening
         self._settle(now_ns)
         self.ledger.restore(opening, now_ns)
-        self._gate.restore(opening.sent_ns)
+        self._gate.restore(opening.sent_ns, opening.capital)
         self._controls.restore(opening)
         self._transcript.add(
             AccountOpened(received_ns=now_ns, symbol="", opening=opening)

@@ -62,6 +62,8 @@ class EquityCurve:
 
     def restore(self, opening: Opening) -> None:
         """Go on where an earlier run ended."""
+        if opening.capital is not None:
+            self.capital = opening.capital
         self.equity = self.capital + opening.pnl
         self.peak = self.capital + opening.peak_pnl
         self.day_start = self.capital + opening.day_start_pnl

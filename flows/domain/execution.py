@@ -236,7 +236,8 @@ class Execution:
             position = self._ledger.positions.get(order.symbol)
             if position is not None:
                 position.is_exit_expired = order.is_reduce_only
-                if order.is_reduce_only and report.status is OrderStatus.REJECTED:
+                is_refused = report.status is OrderStatus.REJECTED
+                if self.venue.is_remote and order.is_reduce_only and is_refused:
                     position.put_off(report.received_ns)
         working.report(report)
 

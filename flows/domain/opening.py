@@ -68,7 +68,9 @@ class Opening(msgspec.Struct, frozen=True):
     """Whether an exchange executes the run's orders."""
     order_prefix: str = ""
     """Begins the run's client order ids; empty: the beginning of its run id."""
+    capital: Decimal | None = None
+    """What the account began with, where its wallet held less than the setting."""
     reconciled_ns: int = 0
     """When all that an exchange has done was journalled; 0: never."""
     trade_ids: dict[str, tuple[int, ...]] = {}
-    """By symbol, the exchange's trades that are journalled since, and shortly before."""
+    """By symbol, an exchange's trades that are journalled since, and shortly before."""

@@ -184,6 +184,7 @@ class _Rebuild:
                 for order_id, working in self._in_flight.items()
             ),
             is_remote=self._begun.is_remote,
+            capital=self._begun.capital,
             reconciled_ns=self._reconciled_ns,
             trade_ids=self._recent_trades(),
         )

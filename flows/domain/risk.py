@@ -204,9 +204,14 @@ class RiskGate:
         """Count an order of an earlier run whose outcome is not known."""
         self._reserved[order.client_order_id] = (order.symbol, notional)
 
-    def restore(self, sent_ns: Iterable[int]) -> None:
-        """Count orders that earlier runs have sent, and no others."""
+    def restore(self, sent_ns: Iterable[int], capital: Decimal | None = None) -> None:
+        """Count orders that earlier runs have sent, and no others.
+
+        `capital` is what the account began with, where that is not the setting.
+        """
         self._sent_ns = deque(sent_ns)
+        if capital is not None:
+            self.limits = msgspec.structs.replace(self.limits, capital=capital)
 
     def is_rate_exhausted(self, now_ns: int) -> bool:
         """Whether one more order would pass the order rate."""

@@ -14,16 +14,16 @@ class Venue(Protocol):
     def is_remote(self) -> bool:
         """Whether an exchange executes: what becomes of an order is told later."""
 
-    def submit(self, approved: Approved) -> None:
+    def submit(self, approved: Approved, /) -> None:
         """Take an approved order. Raises OrderRejected, and holds nothing of it."""
 
-    def cancel(self, order: Order, received_ns: int) -> OrderReport | None:
+    def cancel(self, order: Order, received_ns: int, /) -> OrderReport | None:
         """Withdraw an order; its report, where that is known at once."""
 
-    def meet(self, view: BookView) -> list[Fill | OrderReport]:
+    def meet(self, view: BookView, /) -> list[Fill | OrderReport]:
         """What a view does to the orders in flight; fills before their report."""
 
-    def end(self, received_ns: int) -> list[OrderReport]:
+    def end(self, received_ns: int, /) -> list[OrderReport]:
         """What becomes of orders in flight where input ends."""
 
 
@@ -32,16 +32,16 @@ class RemoteVenue:
 
     is_remote = True
 
-    def submit(self, approved: Approved) -> None:
+    def submit(self, _approved: Approved, /) -> None:
         """Leave it to the sink."""
 
-    def cancel(self, order: Order, received_ns: int) -> None:
+    def cancel(self, _order: Order, _received_ns: int, /) -> None:
         """Leave it to the sink; the exchange decides what was first."""
 
-    def meet(self, view: BookView) -> list[Fill | OrderReport]:
+    def meet(self, _view: BookView, /) -> list[Fill | OrderReport]:
         """Nothing: the exchange has a book of its own."""
         return []
 
-    def end(self, received_ns: int) -> list[OrderReport]:
+    def end(self, _received_ns: int, /) -> list[OrderReport]:
         """Nothing: orders outlive the run, and the next one asks for them."""
         return []

@@ -46,6 +46,7 @@ class MarketRun:
         symbols: Sequence[str],
         faults: Sequence[Fault] = (),
         seed: int = 0,
+        *,
         speed: Fraction = CALM,
         tape: Tape | None = None,
         settings: Settings | None = None,

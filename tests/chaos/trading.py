@@ -39,10 +39,11 @@ class TradingRun(MarketRun):
         symbols: Sequence[str],
         faults: Sequence[Fault] = (),
         seed: int = 0,
+        *,
         speed: Fraction = Fraction(1, 2),
         opening: Opening | None = None,
     ) -> None:
-        super().__init__(symbols, faults, seed, speed, settings=RESTLESS)
+        super().__init__(symbols, faults, seed, speed=speed, settings=RESTLESS)
         self.signer = Signer(
             Mode.LOOPBACK, BASE, Credentials(DEFAULT_KEY, DEFAULT_SECRET)
         )

@@ -237,7 +237,7 @@ class AccountMachine(RuleBasedStateMachine):
         sent = [ns for ns in opening.sent_ns if ns > now_ns - 60_000_000_000]
         assert len(sent) == scene.gate.orders_in_last_minute(now_ns)
         assert (opening.killed_ns is not None) is account.kill_switch.is_latched
-        assert {lost.symbol for lost in opening.lost_orders} == {
+        assert {lost.order.symbol for lost in opening.lost_orders} == {
             order.order.symbol for order in account._execution.working.values()
         }
 

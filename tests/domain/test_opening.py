@@ -142,7 +142,7 @@ def test_apply_opening_at_the_day_s_loss_limit_kills_until_midnight() -> None:
 
 
 def test_apply_opening_lost_orders_are_reported_and_bar_nothing() -> None:
-    lost = LostOrder(A, "earlier-1", Decimal("0.5"))
+    lost = LostOrder(entry_order(client_order_id="earlier-1"), Decimal("0.5"))
     scene = opened(Opening(lost_orders=(lost,)))
     (report,) = scene.all(OrderReport)
     assert (report.client_order_id, report.symbol) == ("earlier-1", A)
@@ -263,7 +263,7 @@ def test_opening_after_partial_fill_tells_what_of_the_order_is_lost() -> None:
     part = fill_of(ENTRY, "100", "0.5", fee="0.1")
     opening = opening_after([BEGUN, SENT, part])
     assert opening is not None
-    assert opening.lost_orders == (LostOrder(A, "order-1", Decimal("0.5")),)
+    assert opening.lost_orders == (LostOrder(ENTRY, Decimal("0.5"), ("trade-1",)),)
     (held,) = opening.positions
     assert (held.quantity, held.mark) == (Decimal("0.5"), Decimal(100))
     assert (opening.cash, opening.fees) == (Decimal(-50), Decimal("0.1"))

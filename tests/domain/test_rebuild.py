@@ -14,7 +14,7 @@ from flows.domain.opening import LostOrder, Opening
 from flows.domain.order import Fill, OrderReport, OrderStatus, Purpose
 from flows.domain.position import TradeClosed
 from flows.domain.rebuild import opening_after
-from flows.domain.risk import RefusalReason, Refused
+from flows.domain.risk import Approved, RefusalReason, Refused
 from flows.domain.run import AccountOpened, Journalled
 from flows.domain.side import Side
 from flows.domain.symbol_book import BookState
@@ -224,7 +224,8 @@ def test_opening_after_an_order_in_flight_reports_its_end() -> None:
     scene.tight("99.99", "100.00")
     scene.signal(Side.BUY)
     opening = rebuilt(scene)
-    assert opening.lost_orders == (LostOrder(A, "456789abcdef-1", Decimal(0)),)
+    [sent] = only(Approved, [entry.fact for entry in scene.entries])
+    assert opening.lost_orders == (LostOrder(sent.order, Decimal(0)),)
     after = next_run(scene)
     (report,) = only(OrderReport, [entry.fact for entry in after.entries])
     assert report.status is OrderStatus.UNFILLED
@@ -305,7 +306,7 @@ def test_opening_after_an_unknown_order_counts_it_as_lost_until_its_end() -> Non
     begun = AccountOpened(received_ns=1, symbol="", opening=Opening())
     opening = opening_after([begun, approved(order), unknown])
     assert opening is not None
-    assert [lost.client_order_id for lost in opening.lost_orders] == ["order-1"]
+    assert [lost.order.client_order_id for lost in opening.lost_orders] == ["order-1"]
     ended = msgspec.structs.replace(unknown, status=OrderStatus.EXPIRED)
     opening = opening_after([begun, approved(order), unknown, ended])
     assert opening is not None

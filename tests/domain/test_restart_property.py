@@ -78,7 +78,7 @@ class Restarted(Scene):
         if is_orderly:
             unfilled, opening = [], opening_after(_facts(self.entries))
         assert opening is not None
-        assert [lost.client_order_id for lost in opening.lost_orders] == unfilled
+        assert [lost.order.client_order_id for lost in opening.lost_orders] == unfilled
         self.judge.end()
         ledger = self.judge.account.ledger
         assert [held.symbol for held in opening.positions] == list(ledger.positions)

@@ -24,7 +24,7 @@ from flows.domain.opening import HeldPosition, LostOrder, Opening
 from flows.domain.order import Purpose
 from flows.domain.side import Side
 from flows.domain.units import MAX_DIGITS, decimals_of, scaled
-from tests.domain.scene import repeatable
+from tests.domain.scene import entry_order, repeatable
 
 OPENING = Opening(
     cash=Decimal("-1.50"),
@@ -54,7 +54,12 @@ OPENING = Opening(
     kill_reason="drawdown",
     kill_detail="5 at limit",
     is_paused=True,
-    lost_orders=(LostOrder("CCCUSDT", "order-1", Decimal("0.1")),),
+    is_remote=True,
+    order_prefix="abc",
+    capital=Decimal(77),
+    reconciled_ns=8,
+    trade_ids={"AAAUSDT": (3, 4)},
+    lost_orders=(LostOrder(entry_order(), Decimal("0.1"), ("7",)),),
 )
 """No field is at its default."""
 
