@@ -37,8 +37,8 @@ def archive_command(
     """Follow an engine, and keep ClickHouse up to date with it.
 
     Each row is loaded exactly once, whatever is killed when. Ctrl-C ends it; the same
-    command goes on. The embedded store belongs to it while it runs; a server (--url) can
-    be asked meanwhile, and is waited for when it is away.
+    command goes on. The embedded store belongs to it while it runs; a server (--url)
+    can be asked meanwhile, and is waited for when it is away.
 
     Example: mft archive --data data/paper
     """
