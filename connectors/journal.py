@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
@@ -250,8 +251,15 @@ def _select(
     return [JournalRow(*row) for row in sql.execute(_SELECT, (run_id, first, last))]
 
 
+class EntryStore(Protocol):
+    """Keeps journal entries; a Journal, or what stands before one."""
+
+    def append(self, entries: Sequence[JournalEntry]) -> None:
+        """Commit entries. Raises StoreError."""
+
+
 class _JournalPartition(StatefulSinkPartition[JournalEntry, None]):
-    def __init__(self, journal: Journal, fault: Fault) -> None:
+    def __init__(self, journal: EntryStore, fault: Fault) -> None:
         self._append = journal.append
         self._fault = fault
         self._has_failed = False
@@ -275,7 +283,7 @@ class JournalSink(FixedPartitionedSink[JournalEntry, None]):
     entry that is held already is compared and not written again.
     """
 
-    def __init__(self, journal: Journal, fault: Fault) -> None:
+    def __init__(self, journal: EntryStore, fault: Fault) -> None:
         self._journal = journal
         self._fault = fault
 

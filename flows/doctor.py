@@ -24,11 +24,13 @@ from connectors.binance.probe import in_ms, measure_rest, measure_streams, quant
 from connectors.binance.transport import fetch_instruments
 from connectors.certificate import read_certificate
 from connectors.clickhouse import ClickHouse
-from connectors.output import JOURNAL, RECORDING
+from connectors.kill_latch import read_latch
+from connectors.output import JOURNAL, KILL_LATCH, RECORDING
 from flows import child
 from flows.domain.errors import TradingError
 from flows.domain.instrument import Instrument
 from flows.domain.units import NS_PER_MS, plain
+from flows.kill_keeper import latched_opening
 from flows.live import MarketJob
 from flows.restart import read_opening
 from flows.settings import Settings
@@ -170,9 +172,10 @@ def _query(_on_progress: Callable[[int], None], directory: Path) -> str:
 
 def _account(data: Path) -> Finding:
     opening = read_opening(data / JOURNAL)
+    opening = latched_opening(opening, read_latch(data / KILL_LATCH, time.time_ns()))
     if opening.killed_ns is not None:
         found = f"the kill switch is latched: {opening.kill_reason}"
-        advice = "find out why (its journal tells), then reset it"
+        advice = "find out why (its journal tells), start it, then: mft reset"
         return Finding("account", Verdict.WARN, found, advice)
     net = plain(opening.cash - opening.fees)
     if opening.positions:

@@ -55,6 +55,7 @@ def open_market(
     opening: Opening | None = None,
     recorder: FrameRecorder | None,
     on_second: Callable[[int], None],
+    on_poll: Callable[[int], None] = lambda _now_ns: None,
 ) -> Live:
     """Ready to be run: nothing is connected before the first poll.
 
@@ -83,4 +84,4 @@ def open_market(
         on_second(now_ns)
 
     transport = Transport(feed, job.endpoints, clock)
-    return Live(clock, feed, transport, recorder, stop, is_flat, each_second)
+    return Live(clock, feed, transport, recorder, stop, is_flat, each_second, on_poll)

@@ -6,30 +6,32 @@ done; a later run, a replay of the recording and the archive all start from thes
 
 import secrets
 import time
-from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 
 import structlog
 
 from connectors.binance.source import Live, LiveSource
 from connectors.binance.wire import decode
-from connectors.journal import Journal, JournalSink
+from connectors.control.server import ControlServer
+from connectors.journal import EntryStore, Journal, JournalSink
+from connectors.kill_latch import KillLatch, read_latch
 from connectors.latency import Latency, LatencySink
 from connectors.output import DataDirectory
 from connectors.recorder import Recorder
+from flows.control import ControlDesk, WatchedJournal
 from flows.domain.fault import Fault
 from flows.domain.instrument import Instruments
-from flows.domain.kill import KillTripped
 from flows.domain.run import RunStarted
 from flows.domain.units import NS_PER_MS, NS_PER_S
+from flows.kill_keeper import KillKeeper, latched_opening
 from flows.live import MarketJob, listed_instruments, open_market
 from flows.restart import succeed
 from flows.run import run
 from flows.settings import Settings
+from flows.telemetry import Observer, Telemetry
 from flows.trading import Engine, build_engine, build_trading_flow
 
 _log = structlog.get_logger()
@@ -46,42 +48,26 @@ class TradeJob:
     """Most bytes of recordings to keep; None records nothing."""
 
 
-@dataclass(frozen=True)
-class Status:
-    """A live engine at one moment."""
-
-    now_ns: int
-    run_id: str
-    books: dict[str, int]
-    """Symbols by book state."""
-    depth_events: int
-    gaps: int
-    positions: int
-    equity: Decimal
-    day_pnl: Decimal
-    killed: KillTripped | None
-    latency_p50_ns: int
-    latency_p99_ns: int
-    latency_p999_ns: int
-    views: int
-
-
-OnStatus = Callable[[Status], None]
+OnStatus = Callable[[Telemetry], None]
 """Told the engine's state about once a second."""
 
 
-def trade(job: TradeJob, on_status: OnStatus = lambda _status: None) -> Status:
-    """Trade until told to stop; the last status.
+def trade(job: TradeJob, on_status: OnStatus = lambda _status: None) -> Telemetry:
+    """Trade until told to stop; the last state.
 
-    SIGINT and SIGTERM stop: no entries, positions closed within 1.2 s as far as the
-    market allows, everything flushed. Raises the TradingError that ended it early.
+    SIGINT, SIGTERM and the command `stop` end it: no entries, positions closed within
+    1.2 s as far as the market allows, everything flushed. Operators are heard at the
+    directory's control socket meanwhile. Raises the TradingError that ended it early.
     """
     with ExitStack() as stack:
         data = DataDirectory(job.data)
         stack.callback(data.release)
         instruments = listed_instruments(job.market)
         started = _started(job)
-        opening = succeed(data.journal, started, job.market.symbols)
+        latch = KillLatch(data.kill_latch)
+        found = read_latch(data.kill_latch, time.time_ns())
+        before = succeed(data.journal, started, job.market.symbols)
+        opening = latched_opening(before, found)
         engine = build_engine(job.settings, started, Instruments(instruments))
         journal = Journal(data.journal, started.run_id)
         stack.callback(journal.close)
@@ -89,33 +75,46 @@ def trade(job: TradeJob, on_status: OnStatus = lambda _status: None) -> Status:
         if job.recording_limit is not None:
             recorder = Recorder(data.recording, max_bytes=job.recording_limit)
             stack.callback(recorder.close)
-        latency = Latency()
+        account, latency = engine.account, Latency()
+        observer = Observer(
+            started.run_id, started.mode, engine.books, account, latency
+        )
 
-        def status(now_ns: int) -> Status:
-            return _status(now_ns, started.run_id, engine, latency)
+        def look() -> Telemetry:
+            return observer.look(live.clock(), keeper.alarm)
+
+        def on_poll(now_ns: int) -> None:
+            keeper.watch(now_ns)
 
         live = open_market(
             job.market,
             job.settings,
             instruments,
             engine.books,
-            held=engine.account.ledger.positions.keys,
-            is_flat=lambda: not engine.account.ledger.positions,
+            held=account.ledger.positions.keys,
+            is_flat=lambda: not account.ledger.positions,
             opening=opening,
             recorder=recorder,
-            on_second=lambda now_ns: on_status(status(now_ns)),
+            on_second=lambda _now_ns: on_status(look()),
+            on_poll=on_poll,
         )
         stack.callback(live.transport.close)
+        desk = ControlDesk(live, look)
+        keeper = KillKeeper(latch, account.kill_switch, desk.tell_kill)
+        server = ControlServer(data.control, desk)
+        stack.callback(lambda: live.transport.run(server.close()))
+        live.transport.run(server.open())
+        watched = WatchedJournal(journal, keeper, observer.counts, server.acknowledge)
         _log.info("trade_started", run_id=started.run_id, symbols=job.market.symbols)
-        _run(live, engine, journal, latency)
-        last = status(live.clock())
+        _run(live, engine, watched, latency)
+        last = look()
     if recorder is not None and recorder.error is not None:
         raise recorder.error
     _log.info("trade_ended", run_id=started.run_id, reason=live.stop.reason)
     return last
 
 
-def _run(live: Live, engine: Engine, journal: Journal, latency: Latency) -> None:
+def _run(live: Live, engine: Engine, journal: EntryStore, latency: Latency) -> None:
     fault = Fault()
     flow = build_trading_flow(
         LiveSource(live, fault),
@@ -142,24 +141,4 @@ def _started(job: TradeJob) -> RunStarted:
             "symbols": ",".join(job.market.symbols),
         },
         settings=job.settings.as_text(),
-    )
-
-
-def _status(now_ns: int, run_id: str, engine: Engine, latency: Latency) -> Status:
-    books = engine.books.by_symbol.values()
-    ledger = engine.account.ledger
-    return Status(
-        now_ns=now_ns,
-        run_id=run_id,
-        books=dict(Counter(book.state.value for book in books)),
-        depth_events=sum(book.counts.depth_events for book in books),
-        gaps=sum(book.counts.gaps for book in books),
-        positions=len(ledger.positions),
-        equity=ledger.curve.equity,
-        day_pnl=ledger.curve.day_pnl,
-        killed=engine.account.kill_switch.tripped,
-        views=latency.count,
-        latency_p50_ns=latency.quantile_ns(500),
-        latency_p99_ns=latency.quantile_ns(990),
-        latency_p999_ns=latency.quantile_ns(999),
     )

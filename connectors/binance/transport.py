@@ -86,6 +86,14 @@ class Transport:
         """
         return self._loop.run_until_complete(self._poll())
 
+    def run(self, work: Coroutine[None, None, None]) -> None:
+        """Run something to its end on the loop, between two polls."""
+        self._loop.run_until_complete(work)
+
+    def wake(self) -> None:
+        """There is news from beside the sockets: let `poll` wait no longer."""
+        self._news.set()
+
     def close(self) -> None:
         """Close every connection; a peer that does not answer is not waited for."""
         self._loop.run_until_complete(self._close())

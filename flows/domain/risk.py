@@ -200,6 +200,11 @@ class RiskGate:
             sent.popleft()
         return len(sent)
 
+    def count_recent(self, now_ns: int) -> int:
+        """The same for an onlooker, at a time that no event has reached yet."""
+        since_ns = now_ns - ORDER_RATE_WINDOW_NS
+        return sum(sent_ns > since_ns for sent_ns in self._sent_ns)
+
     def restore(self, sent_ns: Iterable[int]) -> None:
         """Count orders that earlier runs have sent, and no others."""
         self._sent_ns = deque(sent_ns)
