@@ -26,6 +26,7 @@ from connectors.certificate import read_certificate
 from connectors.clickhouse import ClickHouse
 from connectors.kill_latch import read_latch
 from connectors.output import JOURNAL, KILL_LATCH, RECORDING
+from connectors.verification import unfinished_segment
 from flows import child
 from flows.domain.errors import TradingError
 from flows.domain.instrument import Instrument
@@ -38,6 +39,8 @@ from flows.settings import Settings
 _TARGET_NS = 50 * NS_PER_MS
 _FSYNC_TARGET_NS = 20 * NS_PER_MS
 _FSYNCS = 20
+_STEPS_OF_MINIMUM = 2
+"""An order this many times the least notional keeps above it in whole steps."""
 _WATCH_S = 5.0
 _PACKAGES = ("mft-bot", "bytewax", "chdb", "clickhouse-connect", "websockets")
 _GIB = 1 << 30
@@ -192,9 +195,11 @@ def _recordings(data: Path) -> Finding:
     segments = sorted((data / RECORDING).glob("*.jsonl.zst"))
     size = sum(segment.stat().st_size for segment in segments)
     found = f"{len(segments)} segments, {size // (1 << 20)} MiB"
+    written = unfinished_segment(data / RECORDING)
     incomplete = [
         segment.name
         for segment in segments
+        if segment != written
         if (certificate := read_certificate(segment)) is None
         or not certificate.complete
     ]
@@ -206,11 +211,12 @@ def _recordings(data: Path) -> Finding:
 
 
 def _symbols(what: Examination) -> list[Finding]:
-    known = asyncio.run(fetch_instruments(what.market.endpoints))
-    check_symbols(what.market.symbols, known)
+    wanted = what.market.symbols
+    known = asyncio.run(fetch_instruments(what.market.endpoints, wanted))
+    check_symbols(wanted, known)
     return [
         _symbol(symbol, known[symbol], what.settings.order_notional)
-        for symbol in what.market.symbols
+        for symbol in wanted
     ]
 
 
@@ -223,6 +229,12 @@ def _symbol(symbol: str, instrument: Instrument, order_notional: Decimal) -> Fin
     if order_notional < instrument.min_notional:
         advice = f"raise order_notional, now {plain(order_notional)}"
         return Finding("symbols", Verdict.FAIL, found, advice)
+    if order_notional < _STEPS_OF_MINIMUM * instrument.min_notional:
+        advice = (
+            f"order_notional, now {plain(order_notional)}, may fall below it once the "
+            "quantity is cut to whole steps"
+        )
+        return Finding("symbols", Verdict.WARN, found, advice)
     return Finding("symbols", Verdict.OK, found)
 
 

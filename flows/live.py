@@ -39,7 +39,7 @@ def listed_instruments(job: MarketJob) -> dict[str, Instrument]:
     if not job.symbols:
         msg = "Expected at least one symbol, such as --symbols BTCUSDT"
         raise ConfigurationError(msg)
-    known = asyncio.run(fetch_instruments(job.endpoints))
+    known = asyncio.run(fetch_instruments(job.endpoints, job.symbols))
     check_symbols(job.symbols, known)
     return {symbol: known[symbol] for symbol in job.symbols}
 

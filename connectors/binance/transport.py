@@ -4,7 +4,7 @@ The loop runs only inside `poll`, so everything happens on the thread of the dat
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -55,6 +55,14 @@ def endpoints_of(url: str) -> Endpoints:
         raise ConfigurationError(msg)
     base = f"{parts.netloc}{parts.path.rstrip('/')}"
     return Endpoints(f"{parts.scheme}://{base}", f"{schemes[parts.scheme]}://{base}")
+
+
+class StraightConnect(connect):
+    """Opens a connection where it was told to: a redirect is a failure."""
+
+    def process_redirect(self, exc: Exception) -> Exception:
+        """Give every redirect back as the error that it is."""
+        return exc
 
 
 class Transport:
@@ -151,7 +159,7 @@ class Transport:
         """Open a connection and hand on what arrives until it ends."""
         serial = action.serial
         try:
-            async with connect(
+            async with StraightConnect(
                 f"{self._endpoints.streams}/{action.route}/stream",
                 compression=None,
                 proxy=None,
@@ -222,8 +230,10 @@ async def _send(socket: ClientConnection, text: str) -> None:
         await socket.send(text)
 
 
-async def fetch_instruments(endpoints: Endpoints) -> dict[str, Instrument]:
-    """The filters of everything the exchange lists, before a feed exists.
+async def fetch_instruments(
+    endpoints: Endpoints, wanted: Collection[str]
+) -> dict[str, Instrument]:
+    """The filters of what the exchange lists, before a feed exists; at least `wanted`.
 
     Raises MarketDataError that names the address where there is no usable answer.
     """
@@ -243,7 +253,7 @@ async def fetch_instruments(endpoints: Endpoints) -> dict[str, Instrument]:
         msg = f"{url}: answered HTTP {reply.status}: {told}"
         raise MarketDataError(msg)
     try:
-        return parse_exchange_info(body)
+        return parse_exchange_info(body, wanted)
     except ValueError as error:
         msg = f"{url}: {error}"
         raise MarketDataError(msg) from error
