@@ -16,6 +16,8 @@ from flows.domain.errors import RecordingError
 from flows.domain.frame import RawFrame
 from flows.domain.sequence import Sequence, Verdict
 
+LOCK = ".lock"
+"""The file that a recorder holds locked in its directory."""
 SUFFIX = ".certificate.json"
 UNFINISHED = "its recorder is still writing, or was killed"
 
@@ -203,3 +205,20 @@ def tally_of(frames: Iterable[RawFrame]) -> SegmentTally:
     for frame in frames:
         tally.add(frame)
     return tally
+
+
+def verified_digest(path: Path) -> str:
+    """SHA-256 of a recording. Raises RecordingError where it is not as certified."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        msg = f"{path}: cannot be read: it is read twice, and must be a file"
+        raise RecordingError(msg)
+    try:
+        digest = digest_of(path)
+    except OSError as error:
+        msg = f"{path}: cannot be read: {error.strerror}"
+        raise RecordingError(msg) from error
+    certificate = read_certificate(path)
+    if certificate and certificate.complete and digest != certificate.sha256:
+        msg = f"{path}: is not what its certificate says (sha256)"
+        raise RecordingError(msg)
+    return digest

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
@@ -250,25 +251,23 @@ def _select(
     return [JournalRow(*row) for row in sql.execute(_SELECT, (run_id, first, last))]
 
 
-OnCommitted = Callable[[Sequence[JournalEntry]], None]
-"""Told what has been committed, in order."""
+class EntryStore(Protocol):
+    """Keeps journal entries; a Journal, or what stands before one."""
+
+    def append(self, entries: Sequence[JournalEntry]) -> None:
+        """Commit entries. Raises StoreError."""
 
 
 class _JournalPartition(StatefulSinkPartition[JournalEntry, None]):
-    def __init__(
-        self, journal: Journal, fault: Fault, on_committed: OnCommitted | None
-    ) -> None:
+    def __init__(self, journal: EntryStore, fault: Fault) -> None:
         self._append = journal.append
         self._fault = fault
-        self._on_committed = on_committed
         self._has_failed = False
 
     def write_batch(self, values: list[JournalEntry]) -> None:
         if not self._has_failed:
             try:
                 self._append(values)
-                if self._on_committed is not None:
-                    self._on_committed(values)
             except StoreError as error:
                 self._has_failed = True
                 self._fault.report(error)
@@ -278,22 +277,15 @@ class _JournalPartition(StatefulSinkPartition[JournalEntry, None]):
 
 
 class JournalSink(FixedPartitionedSink[JournalEntry, None]):
-    """Appends entries to a journal, a commit per batch, then hands them on.
+    """Appends entries to a journal, a commit per batch.
 
-    What lets an order be sent is committed before, in the same step. One partition,
-    because a journal has one order. Delivery: exactly once, since an entry that is held
-    already is compared and not written again.
+    One partition, because a journal has one order. Delivery: exactly once, since an
+    entry that is held already is compared and not written again.
     """
 
-    def __init__(
-        self,
-        journal: Journal,
-        fault: Fault,
-        on_committed: OnCommitted | None = None,
-    ) -> None:
+    def __init__(self, journal: EntryStore, fault: Fault) -> None:
         self._journal = journal
         self._fault = fault
-        self._on_committed = on_committed
 
     def list_parts(self) -> list[str]:
         """The one partition."""
@@ -303,4 +295,4 @@ class JournalSink(FixedPartitionedSink[JournalEntry, None]):
         self, step_id: str, for_part: str, resume_state: None
     ) -> StatefulSinkPartition[JournalEntry, None]:
         """Write where the journal ends."""
-        return _JournalPartition(self._journal, self._fault, self._on_committed)
+        return _JournalPartition(self._journal, self._fault)

@@ -16,6 +16,8 @@ REPORT = "report.json"
 JOURNAL = "journal.sqlite"
 CLICKHOUSE = "clickhouse"
 RECORDING = "recording"
+CONTROL = "control.sock"
+KILL_LATCH = "KILLED"
 _LOCK = ".lock"
 _ARCHIVE_LOCK = ".archive.lock"
 _PARTIAL = ".partial"
@@ -188,6 +190,8 @@ class DataDirectory:
         self._lock = _locked(path)
         self.journal = path / JOURNAL
         self.recording = path / RECORDING
+        self.control = path / CONTROL
+        self.kill_latch = path / KILL_LATCH
 
     def release(self) -> None:
         """Let another engine use the directory."""

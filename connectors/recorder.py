@@ -2,9 +2,9 @@
 
 The thread of the dataflow turns frames into lines; one background thread compresses and
 syncs them, so that no decision waits for a disk. Each half second becomes a zstd frame
-of its own: a kill loses at most the last second. A segment ends after `segment_s` or
-`segment_bytes`; once a directory holds more than `max_bytes`, its oldest finished
-segments go.
+of its own with a checksum: a kill loses at most the last second. A segment ends after
+`segment_s` or `segment_bytes`. With `max_bytes` a directory holds no more than that: a
+segment is at most an eighth of it, and the oldest finished ones go before the next.
 """
 
 import fcntl
@@ -16,11 +16,12 @@ from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock, Thread
-from typing import IO, Self, TypeVar
+from typing import IO, Self, TypeAlias, TypeVar
 
 import zstandard
 
 from connectors.certificate import (
+    LOCK,
     UNFINISHED,
     Certificate,
     SegmentTally,
@@ -44,7 +45,8 @@ error: a frame is never left out in silence."""
 _FLUSH_NS = 500 * NS_PER_MS
 _FLUSH_BYTES = 8 * 1_024 * 1_024
 _LEVEL = 3
-_LOCK = ".lock"
+_SHARE_OF_SEGMENT = 8
+"""A segment is at most this part of what the directory may hold."""
 
 _X = TypeVar("_X")
 
@@ -70,12 +72,13 @@ class Recorder:
         self._directory = directory
         self._lock = _locked(directory)
         self._segment_ns = segment_s * NS_PER_S
-        self._segment_bytes = segment_bytes
+        most = segment_bytes if max_bytes is None else max_bytes // _SHARE_OF_SEGMENT
+        self._segment_bytes = min(segment_bytes, most)
         self._lines: list[bytes] = []
         self._buffered = 0
         self._tally = SegmentTally()
         self._flushed_ns = 0
-        self._writer = _Writer(directory, max_bytes)
+        self._writer = _Writer(directory, max_bytes, self._segment_bytes)
         self._writer.certify_unfinished()
         self._writer.start()
 
@@ -96,7 +99,11 @@ class Recorder:
         if now_ns - self._flushed_ns >= _FLUSH_NS or self._buffered >= _FLUSH_BYTES:
             self._hand_over()
         is_long = now_ns - tally.first_ns >= self._segment_ns
-        if is_long or self._writer.segment_bytes >= self._segment_bytes:
+        has_begun = (
+            self._writer.ended == self.segment
+        )  # else its size is the last one's
+        is_big = has_begun and self._writer.segment_bytes >= self._segment_bytes
+        if is_long or is_big:
             self._hand_over()
             self._end_segment()
 
@@ -112,7 +119,7 @@ class Recorder:
         self._hand_over()
         self._end_segment()
         self._writer.stop()
-        (self._directory / _LOCK).unlink(missing_ok=True)
+        (self._directory / LOCK).unlink(missing_ok=True)
         self._lock.close()
 
     def __enter__(self) -> Self:
@@ -140,30 +147,40 @@ class Recorder:
 class _Writer(Thread):
     """Compresses, writes and syncs what it is given, one thing after the other."""
 
-    def __init__(self, directory: Path, max_bytes: int | None) -> None:
+    def __init__(
+        self, directory: Path, max_bytes: int | None, segment_bytes: int
+    ) -> None:
         super().__init__(name="recorder", daemon=True)
         self.error: RecordingError | None = None
         self.segment_bytes = 0
+        """Of the present segment, or of the one before until `ended` counts it."""
+        self.ended = 0
+        """Segments that are ended."""
         self._directory = directory
-        self._max_bytes = max_bytes
-        self._orders: SimpleQueue[tuple[int, bytes] | SegmentTally | Lock | None] = (
-            SimpleQueue()
-        )
-        self._waiting = 0
+        self._room = None if max_bytes is None else max_bytes - segment_bytes
+        """What finished segments may use beside the one that is being written."""
+        self._orders: SimpleQueue[_Order | None] = SimpleQueue()
+        self._taken = 0
+        """Bytes that were handed over; the recorder's count."""
+        self._done = 0
+        """Bytes that are not waiting any more; the thread's count."""
+        self._has_failed = False
         self._file: IO[bytes] | None = None
         self._path = directory
         self._digest = hashlib.sha256()
-        self._compressor = zstandard.ZstdCompressor(level=_LEVEL)
+        self._compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
 
     # -- called by the recorder -------------------------------------------------------
 
     def write(self, first_ns: int, lines: bytes) -> None:
         """Put lines into the segment whose first frame came at `first_ns`."""
-        if self._waiting + len(lines) > WAITING_LIMIT:
-            self._fail("the disk is too slow for the market")
         if self.error is not None:
             return  # the recording has ended, and says so
-        self._waiting += len(lines)
+        if self._taken - self._done + len(lines) > WAITING_LIMIT:
+            self.error = _failure(self._path, "the disk is too slow for the market")
+            self._orders.put(self.error)  # behind all that was taken
+            return
+        self._taken += len(lines)
         self._orders.put((first_ns, lines))
 
     def end(self, tally: SegmentTally) -> None:
@@ -198,23 +215,23 @@ class _Writer(Thread):
             if isinstance(order, SegmentTally):
                 self._guard(self._end, order)
             elif isinstance(order, tuple):
-                self._waiting -= len(order[1])
                 self._guard(self._write, order)
+                self._done += len(order[1])
+            elif isinstance(order, RecordingError):
+                self._certify_failure()
             else:
                 order.release()
 
     def _guard(self, step: Callable[[_X], None], order: _X) -> None:
-        if self.error is not None:
+        if self._has_failed:
             return
         try:
             step(order)
         except (OSError, zstandard.ZstdError) as error:
-            self._fail(getattr(error, "strerror", None) or str(error))
+            self._has_failed = True
+            reason = getattr(error, "strerror", None) or str(error)
+            self.error = self.error or _failure(self._path, reason)
             self._certify_failure()
-
-    def _fail(self, reason: str) -> None:
-        if self.error is None:
-            self.error = RecordingError(f"{self._path}: cannot be written: {reason}")
 
     def _write(self, order: tuple[int, bytes]) -> None:
         first_ns, lines = order
@@ -246,6 +263,7 @@ class _Writer(Thread):
         certificate.sha256 = self._digest.hexdigest()
         write_certificate(self._path, certificate)
         self.segment_bytes = 0
+        self.ended += 1
         self._make_room()
 
     def _certify(self, path: Path) -> None:
@@ -258,6 +276,7 @@ class _Writer(Thread):
 
     def _certify_failure(self) -> None:
         """As far as a full disk lets anything be written."""
+        self._has_failed = True
         if self._file is None:
             return
         with suppress(OSError):
@@ -269,18 +288,25 @@ class _Writer(Thread):
             write_certificate(self._path, certificate)
 
     def _make_room(self) -> None:
-        """Remove the oldest finished segments until the directory fits its bound."""
-        if self._max_bytes is None:
+        """Remove the oldest finished segments until there is room for the next one."""
+        if self._room is None:
             return
         segments = sorted(self._directory.glob("*" + SEGMENT_SUFFIX))
         sizes = {path: path.stat().st_size for path in segments}
         total = sum(sizes.values())
         for path in segments[:-1]:
-            if total <= self._max_bytes:
+            if total <= self._room:
                 return
             path.unlink()
             certificate_path(path).unlink(missing_ok=True)
             total -= sizes[path]
+
+
+_Order: TypeAlias = "tuple[int, bytes] | SegmentTally | RecordingError | Lock"
+
+
+def _failure(path: Path, reason: str) -> RecordingError:
+    return RecordingError(f"{path}: cannot be written: {reason}")
 
 
 def segment_name(first_ns: int) -> str:
@@ -293,7 +319,7 @@ def segment_name(first_ns: int) -> str:
 def _locked(directory: Path) -> IO[str]:
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        lock = (directory / _LOCK).open("w")
+        lock = (directory / LOCK).open("w")
     except OSError as error:
         msg = f"{directory}: cannot be used for recordings: {error.strerror}"
         raise ConfigurationError(msg) from error

@@ -1,11 +1,13 @@
 """Checking recordings against their certificates, counting everything anew."""
 
+import fcntl
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
 from connectors.certificate import (
+    LOCK,
     Certificate,
     SegmentTally,
     digest_of,
@@ -28,6 +30,8 @@ class Finding(msgspec.Struct):
     replays_alone: bool
     faults: list[str]
     """What is wrong with it, in words; empty where nothing is."""
+    is_being_written: bool = False
+    """Whether its recorder is at work on it, so that it is not complete yet."""
 
 
 def verify_directory(directory: Path) -> list[Finding]:
@@ -40,8 +44,9 @@ def verify_directory(directory: Path) -> list[Finding]:
         msg = f"{directory}: holds no recording"
         raise RecordingError(msg)
     findings, last_ns = [], 0
+    written = unfinished_segment(directory)
     for segment in segments:
-        finding, tally = _verify(segment)
+        finding, tally = _verify(segment, is_being_written=segment == written)
         if tally.lines and tally.first_ns <= last_ns:
             finding.faults.append("begins before the segment before it ends")
         last_ns = max(last_ns, tally.last_ns)
@@ -49,21 +54,34 @@ def verify_directory(directory: Path) -> list[Finding]:
     return findings
 
 
-def _verify(segment: Path) -> tuple[Finding, SegmentTally]:
+def unfinished_segment(directory: Path) -> Path | None:
+    """The segment that a recorder writes now, if one is at work in a directory."""
+    segments = sorted(directory.glob("*.jsonl.zst"))
+    try:
+        with (directory / LOCK).open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return None
+    except OSError:
+        return segments[-1] if segments else None
+    return None
+
+
+def _verify(segment: Path, *, is_being_written: bool) -> tuple[Finding, SegmentTally]:
     faults: list[str] = []
     tally = SegmentTally()
     reader = RecordingReader(segment)
     try:
         certificate = read_certificate(segment)
-        for frame in reader.frames():
+        for frame in reader.readable_frames() if is_being_written else reader.frames():
             tally.add(frame)
     except RecordingError as error:
         certificate = None
         faults.append(str(error))
     counted = tally.certificate(segment.name, complete=True, reason="")
-    if certificate is not None:
+    if certificate is not None and not is_being_written:
         faults += _differences(segment, certificate, counted)
-    elif not faults:
+    elif certificate is None and not faults:
         faults.append("has no certificate")
     if not tally.is_ordered:
         faults.append("times do not increase")
@@ -74,6 +92,7 @@ def _verify(segment: Path) -> tuple[Finding, SegmentTally]:
         gaps=sum(record.gaps for record in tally.symbols.values()),
         replays_alone=counted.replays_alone,
         faults=faults,
+        is_being_written=is_being_written,
     )
     return finding, tally
 

@@ -24,11 +24,14 @@ from connectors.binance.probe import in_ms, measure_rest, measure_streams, quant
 from connectors.binance.transport import fetch_instruments
 from connectors.certificate import read_certificate
 from connectors.clickhouse import ClickHouse
-from connectors.output import JOURNAL, RECORDING
+from connectors.kill_latch import read_latch
+from connectors.output import JOURNAL, KILL_LATCH, RECORDING
+from connectors.verification import unfinished_segment
 from flows import child
 from flows.domain.errors import TradingError
 from flows.domain.instrument import Instrument
 from flows.domain.units import NS_PER_MS, plain
+from flows.kill_keeper import latched_opening
 from flows.live import MarketJob
 from flows.restart import read_opening
 from flows.settings import Settings
@@ -36,6 +39,8 @@ from flows.settings import Settings
 _TARGET_NS = 50 * NS_PER_MS
 _FSYNC_TARGET_NS = 20 * NS_PER_MS
 _FSYNCS = 20
+_STEPS_OF_MINIMUM = 2
+"""An order this many times the least notional keeps above it in whole steps."""
 _WATCH_S = 5.0
 _PACKAGES = ("mft-bot", "bytewax", "chdb", "clickhouse-connect", "websockets")
 _GIB = 1 << 30
@@ -170,9 +175,10 @@ def _query(_on_progress: Callable[[int], None], directory: Path) -> str:
 
 def _account(data: Path) -> Finding:
     opening = read_opening(data / JOURNAL)
+    opening = latched_opening(opening, read_latch(data / KILL_LATCH, time.time_ns()))
     if opening.killed_ns is not None:
         found = f"the kill switch is latched: {opening.kill_reason}"
-        advice = "find out why (its journal tells), then reset it"
+        advice = "find out why (its journal tells), start it, then: mft reset"
         return Finding("account", Verdict.WARN, found, advice)
     net = plain(opening.cash - opening.fees)
     if opening.positions:
@@ -189,9 +195,11 @@ def _recordings(data: Path) -> Finding:
     segments = sorted((data / RECORDING).glob("*.jsonl.zst"))
     size = sum(segment.stat().st_size for segment in segments)
     found = f"{len(segments)} segments, {size // (1 << 20)} MiB"
+    written = unfinished_segment(data / RECORDING)
     incomplete = [
         segment.name
         for segment in segments
+        if segment != written
         if (certificate := read_certificate(segment)) is None
         or not certificate.complete
     ]
@@ -203,11 +211,12 @@ def _recordings(data: Path) -> Finding:
 
 
 def _symbols(what: Examination) -> list[Finding]:
-    known = asyncio.run(fetch_instruments(what.market.endpoints))
-    check_symbols(what.market.symbols, known)
+    wanted = what.market.symbols
+    known = asyncio.run(fetch_instruments(what.market.endpoints, wanted))
+    check_symbols(wanted, known)
     return [
         _symbol(symbol, known[symbol], what.settings.order_notional)
-        for symbol in what.market.symbols
+        for symbol in wanted
     ]
 
 
@@ -220,6 +229,12 @@ def _symbol(symbol: str, instrument: Instrument, order_notional: Decimal) -> Fin
     if order_notional < instrument.min_notional:
         advice = f"raise order_notional, now {plain(order_notional)}"
         return Finding("symbols", Verdict.FAIL, found, advice)
+    if order_notional < _STEPS_OF_MINIMUM * instrument.min_notional:
+        advice = (
+            f"order_notional, now {plain(order_notional)}, may fall below it once the "
+            "quantity is cut to whole steps"
+        )
+        return Finding("symbols", Verdict.WARN, found, advice)
     return Finding("symbols", Verdict.OK, found)
 
 

@@ -54,7 +54,7 @@ def listed_instruments(job: MarketJob) -> dict[str, Instrument]:
     if not job.symbols:
         msg = "Expected at least one symbol, such as --symbols BTCUSDT"
         raise ConfigurationError(msg)
-    known = asyncio.run(fetch_instruments(job.endpoints))
+    known = asyncio.run(fetch_instruments(job.endpoints, job.symbols))
     check_symbols(job.symbols, known)
     return {symbol: known[symbol] for symbol in job.symbols}
 
@@ -71,6 +71,7 @@ def open_market(
     recorder: FrameRecorder | None,
     on_second: Callable[[int], None],
     orders: Orders | None = None,
+    on_poll: Callable[[int], None] = lambda _now_ns: None,
 ) -> Live:
     """Ready to be run: nothing is connected before the first poll.
 
@@ -108,4 +109,4 @@ def open_market(
         signer=orders.signer if orders is not None else None,
         why_withhold=orders.why_withhold if orders is not None else str,
     )
-    return Live(clock, feed, transport, recorder, stop, is_flat, each_second)
+    return Live(clock, feed, transport, recorder, stop, is_flat, each_second, on_poll)

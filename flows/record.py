@@ -63,16 +63,18 @@ def build_record_flow(
 def record(
     job: MarketJob,
     settings: Settings,
-    recorder: ClosingRecorder,
+    open_recorder: Callable[[], ClosingRecorder],
     on_status: Callable[[Recorded], None] = lambda _status: None,
 ) -> Recorded:
     """Record until told to stop, and close the recorder; what was recorded.
 
-    Raises the TradingError that ended it early.
+    It is opened once the symbols are known to be listed. Raises the TradingError that
+    ended it early.
     """
     with ExitStack() as stack:
-        stack.callback(recorder.close)
         instruments = listed_instruments(job)
+        recorder = open_recorder()
+        stack.callback(recorder.close)
         state = Books(
             depth=settings.imbalance_depth, stale_after_ms=settings.stale_after_ms
         )

@@ -12,7 +12,7 @@ import structlog
 
 from connectors.binance.exchange_info import read_exchange_info
 from connectors.binance.wire import decode
-from connectors.certificate import digest_of, read_certificate
+from connectors.certificate import read_certificate, verified_digest
 from connectors.journal import Journal, JournalReader, JournalSink, held_runs
 from connectors.output import REPORT, OutputDirectory
 from connectors.recording import merged_frames
@@ -70,11 +70,13 @@ def replay(job: ReplayJob, on_progress: Progress = lambda _stage, _more: None) -
 
 def _started(job: ReplayJob) -> RunStarted:
     inputs = {
-        f"{number}:{_name(path)}": _digest(path)
+        f"{number}:{_name(path)}": verified_digest(path)
         for number, path in enumerate(job.recordings, start=1)
     }
     if job.instruments is not None:
-        inputs[f"instruments:{_name(job.instruments)}"] = _digest(job.instruments)
+        inputs[f"instruments:{_name(job.instruments)}"] = verified_digest(
+            job.instruments
+        )
     settings = job.settings.as_text()
     identity = msgspec.json.encode([list(inputs.items()), settings], order="sorted")
     return RunStarted(
@@ -98,24 +100,6 @@ def _warnings(recordings: Sequence[Path]) -> Iterator[str]:
         if certificate is not None and not certificate.complete:
             reason = certificate.reason
             yield f"{path}: incomplete ({reason}); its readable part was replayed"
-
-
-def _digest(path: Path) -> str:
-    if path.exists() and not (path.is_file() or path.is_dir()):
-        msg = (
-            f"{path}: cannot be read: a replay reads its input twice, and needs a file"
-        )
-        raise RecordingError(msg)
-    try:
-        digest = digest_of(path)
-    except OSError as error:
-        msg = f"{path}: cannot be read: {error.strerror}"
-        raise RecordingError(msg) from error
-    certificate = read_certificate(path)
-    if certificate and certificate.complete and digest != certificate.sha256:
-        msg = f"{path}: is not what its certificate says (sha256)"
-        raise RecordingError(msg)
-    return digest
 
 
 def _replay(

@@ -6,11 +6,10 @@ done; a later run, a replay of the recording and the archive all start from thes
 
 import secrets
 import time
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -20,22 +19,26 @@ from connectors.binance.account_check import AccountTerms, read_account
 from connectors.binance.signing import Credentials, Mode, Signer, check_host
 from connectors.binance.source import Live, LiveSource
 from connectors.binance.wire import decode
-from connectors.journal import Journal, JournalSink, OnCommitted
+from connectors.control.server import ControlServer
+from connectors.journal import EntryStore, Journal, JournalSink
+from connectors.kill_latch import KillLatch, read_latch
 from connectors.latency import Latency, LatencySink
 from connectors.output import DataDirectory
 from connectors.recorder import Recorder
+from flows.control import ControlDesk, WatchedJournal
 from flows.domain.errors import ConfigurationError
 from flows.domain.fault import Fault
 from flows.domain.instrument import Instruments
-from flows.domain.kill import KillTripped
-from flows.domain.order import Withdrawn
-from flows.domain.risk import Approved
-from flows.domain.run import JournalEntry, RunStarted
+from flows.domain.opening import Opening
+from flows.domain.run import RunStarted
 from flows.domain.units import NS_PER_MS, NS_PER_S
+from flows.kill_keeper import KillKeeper, latched_opening
 from flows.live import MarketJob, Orders, listed_instruments, open_market
 from flows.restart import succeed
 from flows.run import run
+from flows.sending import sending
 from flows.settings import Settings
+from flows.telemetry import Observer, Telemetry
 from flows.trading import Engine, build_engine, build_trading_flow
 
 _log = structlog.get_logger()
@@ -55,36 +58,16 @@ class TradeJob:
     """Of the account to trade on; needed unless on paper."""
 
 
-@dataclass(frozen=True)
-class Status:
-    """A live engine at one moment."""
-
-    now_ns: int
-    run_id: str
-    mode: str
-    books: dict[str, int]
-    """Symbols by book state."""
-    depth_events: int
-    gaps: int
-    positions: int
-    equity: Decimal
-    day_pnl: Decimal
-    killed: KillTripped | None
-    latency_p50_ns: int
-    latency_p99_ns: int
-    latency_p999_ns: int
-    views: int
-
-
-OnStatus = Callable[[Status], None]
+OnStatus = Callable[[Telemetry], None]
 """Told the engine's state about once a second."""
 
 
-def trade(job: TradeJob, on_status: OnStatus = lambda _status: None) -> Status:
-    """Trade until told to stop; the last status.
+def trade(job: TradeJob, on_status: OnStatus = lambda _status: None) -> Telemetry:
+    """Trade until told to stop; the last state.
 
-    SIGINT and SIGTERM stop: no entries, positions closed within 1.2 s as far as the
-    market allows, everything flushed. Raises the TradingError that ended it early.
+    SIGINT, SIGTERM and the command `stop` end it: no entries, positions closed within
+    1.2 s as far as the market allows, everything flushed. Operators are heard at the
+    directory's control socket meanwhile. Raises the TradingError that ended it early.
     """
     with ExitStack() as stack:
         data = DataDirectory(job.data)
@@ -92,86 +75,96 @@ def trade(job: TradeJob, on_status: OnStatus = lambda _status: None) -> Status:
         signer = _signer(job)
         instruments = listed_instruments(job.market)
         started = _started(job)
-        opening = msgspec.structs.replace(
-            succeed(data.journal, started, job.market.symbols),
-            is_remote=signer is not None,
-            order_prefix=started.order_prefix if signer is not None else "",
-        )
+        latch = KillLatch(data.kill_latch)
+        found = read_latch(data.kill_latch, time.time_ns())
+        before = succeed(data.journal, started, job.market.symbols)
+        opening = latched_opening(before, found)
         engine = build_engine(job.settings, started, Instruments(instruments))
         orders: Orders | None = None
         if signer is not None:
             terms = _terms(job, signer)
-            orders = Orders(signer, terms, engine.held, engine.why_withhold)
-            if opening.capital is None:
-                capital = min(job.settings.capital, terms.wallet)
-                opening = msgspec.structs.replace(opening, capital=capital)
+            opening = _remote(opening, started, job, terms)
+            why_withhold = partial(_why_withhold, engine, data.kill_latch)
+            orders = Orders(signer, terms, engine.held, why_withhold)
         journal = Journal(data.journal, started.run_id, is_durable=signer is not None)
         stack.callback(journal.close)
         recorder: Recorder | None = None
         if job.recording_limit is not None:
             recorder = Recorder(data.recording, max_bytes=job.recording_limit)
             stack.callback(recorder.close)
-        latency = Latency()
+        account, latency = engine.account, Latency()
+        observer = Observer(
+            started.run_id, started.mode, engine.books, account, latency
+        )
 
-        def status(now_ns: int) -> Status:
-            return _status(now_ns, started, engine, latency)
+        def look() -> Telemetry:
+            return observer.look(live.clock(), keeper.alarm)
+
+        def on_poll(now_ns: int) -> None:
+            keeper.watch(now_ns)
 
         live = open_market(
             job.market,
             job.settings,
             instruments,
             engine.books,
-            held=engine.account.ledger.positions.keys,
-            is_flat=lambda: engine.is_flat,
+            held=account.ledger.positions.keys,
+            is_flat=lambda: account.is_flat,
             opening=opening,
             recorder=recorder,
-            on_second=lambda now_ns: on_status(status(now_ns)),
+            on_second=lambda _now_ns: on_status(look()),
+            on_poll=on_poll,
             orders=orders,
         )
         stack.callback(live.transport.close)
+        desk = ControlDesk(live, look)
+        keeper = KillKeeper(latch, account.kill_switch, desk.tell_kill)
+        server = ControlServer(data.control, desk)
+        stack.callback(lambda: live.transport.run(server.close()))
+        live.transport.run(server.open())
+        watched = WatchedJournal(journal, keeper, observer.counts, server.acknowledge)
         _log.info("trade_started", run_id=started.run_id, symbols=job.market.symbols)
-        _run(live, engine, journal, latency)
-        last = status(live.clock())
+        _run(live, engine, sending(live, watched), latency)
+        last = look()
     if recorder is not None and recorder.error is not None:
         raise recorder.error
     _log.info("trade_ended", run_id=started.run_id, reason=live.stop.reason)
     return last
 
 
-def _run(live: Live, engine: Engine, journal: Journal, latency: Latency) -> None:
+def _run(live: Live, engine: Engine, journal: EntryStore, latency: Latency) -> None:
     fault = Fault()
     flow = build_trading_flow(
         LiveSource(live, fault),
         decode,
         engine,
-        JournalSink(journal, fault, _sender(live)),
+        JournalSink(journal, fault),
         fault,
         views=LatencySink(latency, live.clock),
     )
     run(flow, fault, on_signal=lambda number: live.stop.request(f"signal {number}"))
 
 
-def _sender(live: Live) -> OnCommitted | None:
-    """Sends what the journal holds: in the step that has committed it."""
-    execution = live.feed.execution
-    if execution is None:
-        return None
+def _remote(
+    opening: Opening, started: RunStarted, job: TradeJob, terms: AccountTerms
+) -> Opening:
+    """The opening of an account whose orders an exchange executes."""
+    capital = opening.capital
+    if capital is None:
+        capital = min(job.settings.capital, terms.wallet)
+    return msgspec.structs.replace(
+        opening,
+        is_remote=True,
+        order_prefix=started.order_prefix,
+        capital=capital,
+    )
 
-    def send(entries: Sequence[JournalEntry]) -> None:
-        now_ns, is_due = live.clock(), False
-        for entry in entries:
-            match entry.fact:
-                case Approved(order=order):
-                    execution.place(order, now_ns)
-                case Withdrawn(client_order_id=name):
-                    execution.cancel(name, now_ns)
-                case _:
-                    continue
-            is_due = True
-        if is_due:
-            live.transport.push()
 
-    return send
+def _why_withhold(engine: Engine, latch: Path) -> str:
+    """Why no order that increases risk may leave now; empty: nothing."""
+    if latch.exists():
+        return "the kill latch is there"
+    return engine.why_withhold()
 
 
 def _signer(job: TradeJob) -> Signer | None:
@@ -212,27 +205,4 @@ def _started(job: TradeJob) -> RunStarted:
             "symbols": ",".join(job.market.symbols),
         },
         settings=job.settings.as_text(),
-    )
-
-
-def _status(
-    now_ns: int, started: RunStarted, engine: Engine, latency: Latency
-) -> Status:
-    books = engine.books.by_symbol.values()
-    ledger = engine.account.ledger
-    return Status(
-        now_ns=now_ns,
-        run_id=started.run_id,
-        mode=started.mode,
-        books=dict(Counter(book.state.value for book in books)),
-        depth_events=sum(book.counts.depth_events for book in books),
-        gaps=sum(book.counts.gaps for book in books),
-        positions=len(ledger.positions),
-        equity=ledger.curve.equity,
-        day_pnl=ledger.curve.day_pnl,
-        killed=engine.account.kill_switch.tripped,
-        views=latency.count,
-        latency_p50_ns=latency.quantile_ns(500),
-        latency_p99_ns=latency.quantile_ns(990),
-        latency_p999_ns=latency.quantile_ns(999),
     )

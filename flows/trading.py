@@ -43,11 +43,6 @@ class Engine:
     tracker: ZoneTracker
     account: Account
 
-    @property
-    def is_flat(self) -> bool:
-        """Whether nothing is held and no order is in flight."""
-        return self.account.is_flat
-
     def held(self) -> dict[str, Decimal]:
         """Signed quantity by symbol."""
         return {

@@ -5,10 +5,26 @@ from typing import NoReturn
 
 import typer
 
-from api.cli import archive, bench, doctor, exchange, record, replay, synth, trade
+from api.cli import (
+    archive,
+    bench,
+    control,
+    doctor,
+    exchange,
+    record,
+    replay,
+    status,
+    synth,
+    trade,
+)
 from api.cli.signals import Stopped, raise_on_signals
 from flows import log
-from flows.domain.errors import ConfigurationError, Interrupted, TradingError
+from flows.domain.errors import (
+    ConfigurationError,
+    Interrupted,
+    NoEngine,
+    TradingError,
+)
 
 app = typer.Typer(
     name="mft",
@@ -21,6 +37,13 @@ app = typer.Typer(
 app.command("replay")(replay.replay_command)
 app.command("demo")(replay.demo_command)
 app.command("trade")(trade.trade_command)
+app.command("status")(status.status_command)
+app.command("pause")(control.pause_command)
+app.command("resume")(control.resume_command)
+app.command("flatten")(control.flatten_command)
+app.command("kill")(control.kill_command)
+app.command("reset")(control.reset_command)
+app.command("stop")(control.stop_command)
 app.command("record")(record.record_command)
 app.command("archive")(archive.archive_command)
 app.command("doctor")(doctor.doctor_command)
@@ -41,7 +64,7 @@ def main() -> None:
         _fail("interrupted; the same command resumes", _SIGNALLED + error.signal)
     except Stopped as stopped:
         _fail("interrupted", _SIGNALLED + stopped.signal)
-    except ConfigurationError as error:
+    except (ConfigurationError, NoEngine) as error:
         _fail(str(error), _BAD_USE)
     except TradingError as error:
         _fail(str(error), _BAD_INPUT)

@@ -106,9 +106,11 @@ def _record_to_directory(
     from flows.record import record
     from flows.settings import load
 
-    recorder = Recorder(to, max_bytes=max_bytes, segment_s=segment_s)
+    def open_recorder() -> Recorder:
+        return Recorder(to, max_bytes=max_bytes, segment_s=segment_s)
+
     with status_lines(is_plain=is_plain) as show:
-        return record(job, load(), recorder, lambda now: show(_line(now)))
+        return record(job, load(), open_recorder, lambda now: show(_line(now)))
 
 
 def _record_to_topic(
@@ -118,10 +120,15 @@ def _record_to_topic(
     from flows.record import record
     from flows.settings import load
 
-    recorder = KafkaRecorder(topic)
+    opened: list[KafkaRecorder] = []
+
+    def open_recorder() -> KafkaRecorder:
+        opened.append(KafkaRecorder(topic))
+        return opened[0]
+
     with status_lines(is_plain=is_plain) as show:
-        done = record(job, load(), recorder, lambda now: show(_line(now)))
-    return recorder.run_id, done
+        done = record(job, load(), open_recorder, lambda now: show(_line(now)))
+    return opened[0].run_id, done
 
 
 def _publish(sources: list[Path], topic: "Topic | None", *, as_json: bool) -> None:
@@ -161,7 +168,8 @@ def _verify(directory: Path, *, as_json: bool) -> int:
         typer.echo(msgspec.json.format(msgspec.json.encode(findings)).decode())
     else:
         for found in findings:
-            verdict = "; ".join(found.faults) or "whole"
+            whole = "being written" if found.is_being_written else "whole"
+            verdict = "; ".join(found.faults) or whole
             alone = "" if found.replays_alone else ", needs the segment before it"
             typer.echo(
                 f"{found.segment}: {found.lines:,} frames, {found.seconds:,} s, "

@@ -1,5 +1,7 @@
 """`mft trade`: the trading flow on a live market, on paper."""
 
+from collections import Counter
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,7 +10,7 @@ import typer
 from api.cli.live import ExchangeUrl, Symbols, market_job, status_lines
 
 if TYPE_CHECKING:
-    from flows.trade import Status
+    from flows.telemetry import Telemetry
 
 _GIB = 1 << 30
 
@@ -77,13 +79,16 @@ def trade_command(
         typer.echo(_line(last))
 
 
-def _line(status: "Status") -> str:
-    books = ", ".join(f"{count} {state}" for state, count in status.books.items())
-    killed = f" | KILLED: {status.killed.reason.value}" if status.killed else ""
+def _line(status: "Telemetry") -> str:
+    told = status.books.values()
+    states = Counter(book.state for book in told)
+    books = ", ".join(f"{count} {state}" for state, count in states.items())
+    killed = f" | KILLED: {status.killed.reason}" if status.killed else ""
+    equity, day_pnl = Decimal(status.equity), Decimal(status.day_pnl)
     return (
         f"{status.mode} | books: {books or 'none yet'} | "
-        f"{status.depth_events:,} depth events, {status.gaps} gaps | "
-        f"{status.positions} open | equity {status.equity:,.2f}, "
-        f"today {status.day_pnl:+,.2f} net | "
-        f"p99 {status.latency_p99_ns / 1_000_000:.2f} ms{killed}"
+        f"{sum(book.depth_events for book in told):,} depth events, "
+        f"{sum(book.gaps for book in told)} gaps | {len(status.positions)} open | "
+        f"equity {equity:,.2f}, today {day_pnl:+,.2f} net | "
+        f"p99 {status.latency.p99_ns / 1_000_000:.2f} ms{killed}"
     )

@@ -1,7 +1,7 @@
 """Instrument filters from the exchange's `exchangeInfo`, fetched or saved."""
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
 
@@ -50,8 +50,13 @@ def read_exchange_info(path: Path) -> dict[str, Instrument]:
         raise ConfigurationError(msg) from error
 
 
-def parse_exchange_info(body: bytes) -> dict[str, Instrument]:
-    """Filters by symbol. Raises ValueError that says what is unusable, and of whom."""
+def parse_exchange_info(
+    body: bytes, wanted: Collection[str] | None = None
+) -> dict[str, Instrument]:
+    """Filters by symbol. Raises ValueError that says what is unusable, and of whom.
+
+    Of symbols that are not `wanted` the unusable ones are left out; None wants all.
+    """
     try:
         info = _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -62,6 +67,8 @@ def parse_exchange_info(body: bytes) -> dict[str, Instrument]:
         try:
             instrument = _instrument(symbol)
         except ValueError as error:
+            if wanted is not None and symbol.symbol not in wanted:
+                continue
             msg = f"unusable filters of {symbol.symbol}: {error}"
             raise ValueError(msg) from error
         if instrument is not None:

@@ -10,6 +10,7 @@ what it wants done. So the code that runs on sockets also runs, unchanged, in te
 virtual time. Protocol: Binance USD-M, "Websocket Market Streams" and "Market Data".
 """
 
+from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal
 from random import Random
@@ -45,6 +46,8 @@ WEIGHT_LIMIT = 2_400
 
 _STEP_NS = 20 * NS_PER_MS
 _TIME_EVERY_NS = 60 * NS_PER_S
+_SURE_SAMPLES = 4
+_SKEW_OLD_NS = 300 * NS_PER_S
 _RETRY_NS = 10 * NS_PER_S
 _OK = 200
 
@@ -103,6 +106,9 @@ class MarketFeed:
         self._lane_of = {name: lane for lane in self.lanes for name in lane.names}
         self._instruments = dict(instruments or {})
         self._skew_ms: int | None = None
+        self._skew_ns = 0
+        self._clock_samples: deque[tuple[int, int]] = deque(maxlen=_SURE_SAMPLES)
+        """Duration and skew of the last measurements."""
         self._pending: dict[int, str] = {}
         self._asked_ns = 0
         self._time_due_ns = self._info_due_ns = 0
@@ -242,6 +248,8 @@ class MarketFeed:
             lane.on_time(now_ns)
         if now_ns >= self._tick_due_ns:
             self._tick_due_ns = (now_ns // NS_PER_S + 1) * NS_PER_S
+            if now_ns - self._skew_ns > _SKEW_OLD_NS:
+                self._skew_ms = None
             tick = {} if self._skew_ms is None else {"skew_ms": self._skew_ms}
             self.outbox.tell(CLOCK_STREAM, tick, now_ns)
         if self.execution is not None:
@@ -257,7 +265,8 @@ class MarketFeed:
 
     def _ask_daily(self, now_ns: int) -> None:
         if now_ns >= self._time_due_ns and self._may_spend(now_ns):
-            self._time_due_ns = now_ns + _TIME_EVERY_NS
+            is_sure = len(self._clock_samples) >= _SURE_SAMPLES
+            self._time_due_ns = now_ns + (_TIME_EVERY_NS if is_sure else NS_PER_S)
             self._asked_ns = now_ns
             self._get(TIME_PATH, now_ns)
         changed_ns = self._lane_of[CONTRACT_STREAM].silence.heard.get(
@@ -281,13 +290,19 @@ class MarketFeed:
         self.outbox.do(Get(serial, path))
 
     def _on_time_reply(self, body: bytes, now_ns: int) -> None:
-        """Half of the way is taken to be the way back."""
+        """Half of the way is taken to be the way back: the shortest way tells best.
+
+        The first one also opens the connection, which is not half of anything.
+        """
         ours_ms = (self._asked_ns + now_ns) // 2 // NS_PER_MS
-        self._skew_ms = _decode_time(body).serverTime - ours_ms
+        skew_ms = _decode_time(body).serverTime - ours_ms
+        self._clock_samples.append((now_ns - self._asked_ns, skew_ms))
+        self._skew_ms = min(self._clock_samples)[1]
+        self._skew_ns = now_ns
 
     def _on_exchange_info(self, body: bytes, now_ns: int) -> None:
+        known = parse_exchange_info(body, self._symbols)
         self._info_due_ns = now_ns + NS_PER_DAY
-        known = parse_exchange_info(body)
         found = {s: known[s] for s in self._symbols if s in known}
         for symbol, before in self._instruments.items():
             if symbol not in found:  # delisted

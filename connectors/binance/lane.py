@@ -41,7 +41,8 @@ _CONTROLS_PER_S = 4  # of 10 allowed, pongs included
 _OPEN_WITHIN_NS = 10 * NS_PER_S
 _MOVE_WITHIN_NS = 30 * NS_PER_S
 _DEAD_AFTER_NS = 10 * NS_PER_S
-_HEALTHY_AFTER_NS = 10 * NS_PER_S
+_HEALTHY_AFTER_NS = 60 * NS_PER_S
+"""So long without a failure, and the next one is the first again."""
 _OLDEST_NS = 23 * 3_600 * NS_PER_S
 _OLDEST_JITTER_S = 1_800
 _SHORTEST_BACKOFF_MS = 500
@@ -96,6 +97,7 @@ class Lane:
         self._cursor: dict[str, int] = {}
         self._behind: dict[str, int] = {}
         self._failures = 0
+        self._failed_ns = 0
         self._retry_ns = 0
 
     @property
@@ -115,10 +117,7 @@ class Lane:
         if socket is None:
             return
         socket.opened_ns = socket.heard_ns = now_ns
-        names = self.names
-        for start in range(0, len(names), _NAMES_PER_SUBSCRIBE):
-            chunk = names[start : start + _NAMES_PER_SUBSCRIBE]
-            socket.unsent.append(("SUBSCRIBE", chunk))
+        _queue(socket, "SUBSCRIBE", self.names)
         self._send(socket, now_ns)
 
     def on_text(self, serial: int, text: bytes | str, now_ns: int) -> None:
@@ -185,7 +184,7 @@ class Lane:
         self._alarm(fallen, "no depth events", now_ns)
         if active.opened_ns is None:
             return
-        if now_ns - active.opened_ns > _HEALTHY_AFTER_NS:
+        if now_ns - max(active.opened_ns, self._failed_ns) > _HEALTHY_AFTER_NS:
             self._failures = 0
         standby = self._standby
         if standby is not None:
@@ -196,8 +195,8 @@ class Lane:
             return
         due = self.silence.due_again(now_ns)
         if due:
-            active.unsent.append(("UNSUBSCRIBE", due))
-            active.unsent.append(("SUBSCRIBE", due))
+            _queue(active, "UNSUBSCRIBE", due)
+            _queue(active, "SUBSCRIBE", due)
             _log.warning("streams_silent", route=self.route, streams=due)
         is_dead = now_ns - active.heard_ns > _DEAD_AFTER_NS
         if is_dead or now_ns > active.oldest_ns or self.silence.is_hopeless(due):
@@ -218,6 +217,7 @@ class Lane:
             _SHORTEST_BACKOFF_MS << min(self._failures, 8), _LONGEST_BACKOFF_MS
         )
         self._failures += 1
+        self._failed_ns = now_ns
         self._retry_ns = now_ns + self._random.randrange(bound_ms) * NS_PER_MS
 
     def _send(self, socket: _Socket, now_ns: int) -> None:
@@ -335,6 +335,12 @@ class Lane:
             if socket is not None and socket.serial == serial:
                 return socket
         return None
+
+
+def _queue(socket: _Socket, method: str, names: Sequence[str]) -> None:
+    """Ask for a control message about `names`, or for several."""
+    for start in range(0, len(names), _NAMES_PER_SUBSCRIBE):
+        socket.unsent.append((method, names[start : start + _NAMES_PER_SUBSCRIBE]))
 
 
 def _joint(held: deque[Data], cursor: int | None) -> int | None:

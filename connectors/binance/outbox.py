@@ -95,9 +95,10 @@ class Outbox:
         self._last_ns = max(self._last_ns + 1, now_ns)
         self._frames.append(RawFrame(self._last_ns, stream, payload))
 
-    def tell(self, stream: str, content: object, now_ns: int) -> None:
-        """Put a frame of the feed's own behind all earlier ones, as JSON."""
+    def tell(self, stream: str, content: object, now_ns: int) -> int:
+        """Put a frame of our own behind all earlier ones, as JSON; its receive time."""
         self.emit(stream, msgspec.json.encode(content), now_ns)
+        return self._last_ns
 
     def do(self, action: Action) -> None:
         """Ask for something outside."""

@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 
 import aiohttp
 import msgspec
-from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
 from connectors.binance.budget import USED_WEIGHT
 from connectors.binance.feed import TIME_PATH, streams_of
 from connectors.binance.message import Data, read_message
-from connectors.binance.transport import Endpoints
+from connectors.binance.transport import Endpoints, StraightConnect
 from flows.domain.errors import MalformedFrame, MarketDataError
 from flows.domain.units import NS_PER_MS
 
@@ -119,7 +118,7 @@ async def _watch(
     url = f"{endpoints.streams}/{route}/stream"
     probe, heard = StreamProbe(), set()
     try:
-        async with connect(
+        async with StraightConnect(
             url, compression=None, proxy=None, open_timeout=_TIMEOUT_S, close_timeout=1
         ) as socket:
             probe.opened_ns = time.monotonic_ns()

@@ -122,6 +122,9 @@ class SnapshotDesk:
         serial = self._outbox.next_serial()
         self._asked[serial] = symbol
         self._budget.spend(DEPTH_WEIGHT, now_ns)
+        if (book := self._books.by_symbol.get(symbol)) is not None:
+            check = book.ticker_check
+            self._disagreed[symbol] = check.checked - check.equal
         params = {"symbol": symbol, "limit": str(DEPTH_LIMIT)}
         self._outbox.do(Get(serial, DEPTH_PATH, params))
 
@@ -132,14 +135,21 @@ class SnapshotDesk:
         if needy:
             held = self._held()
             yield from sorted(needy, key=lambda symbol: symbol not in held)
-        yield from self._worn_out(known, now_ns)
-        yield from list(self._segment_due)
-        if self._budget.is_half_spent(now_ns):
+        for symbol in [*self._worn_out(known, now_ns), *self._segment_due]:
+            if not self._may_do_routine(now_ns):
+                return
+            yield symbol
+        if not self._may_do_routine(now_ns):
             return
         audit = self._next_audit(known, now_ns)
         if audit is not None:
             self._audit_ns = now_ns
             yield audit
+
+    def _may_do_routine(self, now_ns: int) -> bool:
+        """Half of the weight and one request are kept for books that are not true."""
+        is_one_free = len(self._asked) < _MOST_AT_ONCE - 1
+        return is_one_free and not self._budget.is_half_spent(now_ns)
 
     def _worn_out(self, known: Mapping[str, SymbolBook], now_ns: int) -> Iterator[str]:
         """Books near their horizon, and those that disagree with the best prices."""
@@ -149,7 +159,6 @@ class SnapshotDesk:
             check = book.ticker_check
             disagreed = check.checked - check.equal
             has_news = disagreed > self._disagreed.get(symbol, 0)
-            self._disagreed[symbol] = disagreed
             if has_news or book.is_near_horizon:
                 yield symbol
 

@@ -39,10 +39,13 @@ class Stop:
 
     def __init__(self) -> None:
         self.reason = ""
+        self.is_told = False
+        """Whether the account hears of it by a frame that is on its way already."""
 
-    def request(self, reason: str) -> None:
+    def request(self, reason: str, *, is_told: bool = False) -> None:
         """Ask for the end; the first reason stands."""
-        self.reason = self.reason or reason
+        if not self.reason:
+            self.reason, self.is_told = reason, is_told
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,8 @@ class Live:
     stop: Stop
     is_flat: Callable[[], bool]
     on_second: Callable[[int], None]
+    on_poll: Callable[[int], None]
+    """Told the time before each poll; frames it tells of come first in the batch."""
 
 
 class _LivePartition(StatefulSourcePartition[RawFrame, None]):
@@ -70,6 +75,7 @@ class _LivePartition(StatefulSourcePartition[RawFrame, None]):
         live = self._live
         if self._fault.error is not None or self._is_over():
             raise StopIteration
+        live.on_poll(live.clock())
         frames = live.transport.poll()
         recorder = live.recorder
         if recorder is not None and frames:
@@ -96,8 +102,9 @@ class _LivePartition(StatefulSourcePartition[RawFrame, None]):
         now_ns = live.clock()
         if self._end_ns is None:
             self._end_ns = now_ns + FLATTEN_WITHIN_NS
-            command = {"verb": Verb.STOP, "reason": live.stop.reason}
-            live.feed.outbox.tell(COMMAND_STREAM, command, now_ns)
+            if not live.stop.is_told:
+                command = {"verb": Verb.STOP, "reason": live.stop.reason}
+                live.feed.outbox.tell(COMMAND_STREAM, command, now_ns)
             return False
         return live.is_flat() or now_ns >= self._end_ns
 

@@ -4,7 +4,7 @@ The loop runs only inside `poll`, so everything happens on the thread of the dat
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -68,6 +68,14 @@ def endpoints_of(url: str) -> Endpoints:
     return Endpoints(f"{parts.scheme}://{base}", f"{schemes[parts.scheme]}://{base}")
 
 
+class StraightConnect(connect):
+    """Opens a connection where it was told to: a redirect is a failure."""
+
+    def process_redirect(self, exc: Exception) -> Exception:
+        """Give every redirect back as the error that it is."""
+        return exc
+
+
 class Transport:
     """Carries out what a feed wants done, and tells it what happens.
 
@@ -106,13 +114,21 @@ class Transport:
         """
         return self._loop.run_until_complete(self._poll())
 
+    def run(self, work: Coroutine[None, None, None]) -> None:
+        """Run something to its end on the loop, between two polls."""
+        self._loop.run_until_complete(work)
+
     def push(self) -> None:
         """Begin what the feed wants done now, without waiting for the next poll."""
-        self._loop.run_until_complete(self._push())
+        self.run(self._push())
 
     async def _push(self) -> None:
         self._carry_out()
         await asyncio.sleep(0)  # each request runs until it waits for the exchange
+
+    def wake(self) -> None:
+        """There is news from beside the sockets: let `poll` wait no longer."""
+        self._news.set()
 
     def close(self) -> None:
         """Close every connection; a peer that does not answer is not waited for."""
@@ -177,7 +193,7 @@ class Transport:
         """Open a connection and hand on what arrives until it ends."""
         serial = action.serial
         try:
-            async with connect(
+            async with StraightConnect(
                 f"{self._endpoints.streams}/{action.route}/{action.path}",
                 compression=None,
                 proxy=None,
@@ -297,8 +313,10 @@ async def _send(socket: ClientConnection, text: str) -> None:
         await socket.send(text)
 
 
-async def fetch_instruments(endpoints: Endpoints) -> dict[str, Instrument]:
-    """The filters of everything the exchange lists, before a feed exists.
+async def fetch_instruments(
+    endpoints: Endpoints, wanted: Collection[str]
+) -> dict[str, Instrument]:
+    """The filters of what the exchange lists, before a feed exists; at least `wanted`.
 
     Raises MarketDataError that names the address where there is no usable answer.
     """
@@ -318,7 +336,7 @@ async def fetch_instruments(endpoints: Endpoints) -> dict[str, Instrument]:
         msg = f"{url}: answered HTTP {reply.status}: {told}"
         raise MarketDataError(msg)
     try:
-        return parse_exchange_info(body)
+        return parse_exchange_info(body, wanted)
     except ValueError as error:
         msg = f"{url}: {error}"
         raise MarketDataError(msg) from error

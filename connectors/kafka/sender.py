@@ -75,7 +75,12 @@ class Sender:
                 raise RecordingError(msg)
 
     def finish(self) -> None:
-        """Send the end of the run, once everything before it has arrived."""
+        """Send the end of the run, once everything before it has arrived.
+
+        Of a run without a frame nothing is sent: it would hide the one before.
+        """
+        if not self.count:
+            return
         self.flush()
         with self._failing():
             self._send(to_end(self.run_id, self.count, self._last_ns))

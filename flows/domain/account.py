@@ -11,7 +11,7 @@ their one order and returns what the journal must hold, in order.
 """
 
 import decimal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar, assert_never
 
 import msgspec
@@ -33,7 +33,7 @@ from flows.domain.imbalance import Imbalance
 from flows.domain.instrument import Instruments
 from flows.domain.kill import KillReason
 from flows.domain.ledger import Ledger
-from flows.domain.order import Order, OutsideFill, Purpose
+from flows.domain.order import Order, OutsideFill, Purpose, WorkingOrder
 from flows.domain.position import ExitRules, Position
 from flows.domain.refusal import EntryCheck
 from flows.domain.risk import Refused, RiskGate
@@ -84,21 +84,21 @@ class Account:
         instruments: Instruments,
     ) -> None:
         limits = gate.limits
+        self.gate = gate
         self.ledger = Ledger(limits.capital)
         self.last_error = ""
         """The last exception in here, also where the kill switch was latched before."""
         self._rules = rules
-        self._gate = gate
         self._instruments = instruments
         self._mark_max_age_ns = limits.mark_max_age_ms * NS_PER_MS
         self._equity_told: EquityMarked | None = None
         self._watch = Watch()
         self._transcript = Transcript(started)
-        self._controls = Controls(self._transcript, self.ledger.curve, limits)
-        self.kill_switch = self._controls.kill_switch
+        self.controls = Controls(self._transcript, self.ledger.curve, limits)
+        self.kill_switch = self.controls.kill_switch
         self._execution = Execution(
             self._transcript,
-            self._controls,
+            self.controls,
             self.ledger,
             gate,
             venue,
@@ -106,7 +106,7 @@ class Account:
         )
         self._entry_check = EntryCheck(
             self._watch,
-            self._controls,
+            self.controls,
             self.ledger,
             self._execution.working,
             limits=limits,
@@ -119,12 +119,17 @@ class Account:
         """Whether nothing is held and no order is in flight."""
         return not (self.ledger.positions or self._execution.working)
 
+    @property
+    def working(self) -> Mapping[str, WorkingOrder]:
+        """Orders in flight by symbol."""
+        return self._execution.working
+
     def apply(self, events: Iterable[AccountEvent]) -> list[JournalEntry]:
         """Take events in order; everything they caused, in order."""
         with decimal.localcontext(EXACT):
             for event in events:
                 self._guard(self._dispatch, event)
-                closing = self._controls.closing
+                closing = self.controls.closing
                 if closing is not None:
                     self._close_everything(closing)
         return self._transcript.take()
@@ -156,7 +161,7 @@ class Account:
             handle(subject)
         except Exception as error:  # noqa: BLE001 - an unknown P&L must stop trading
             self.last_error = f"{type(error).__name__}: {error}"
-            self._controls.trip(KillReason.ACCOUNT_ERROR, self.last_error)
+            self.controls.trip(KillReason.ACCOUNT_ERROR, self.last_error)
 
     def _dispatch(self, event: AccountEvent) -> None:
         if isinstance(event, Imbalance):  # of a hundred events, ninety-nine
@@ -246,8 +251,8 @@ class Account:
         now_ns, opening = event.received_ns, event.opening
         self._settle(now_ns)
         self.ledger.restore(opening, now_ns)
-        self._gate.restore(opening.sent_ns, opening.capital)
-        self._controls.restore(opening)
+        self.gate.restore(opening.sent_ns, opening.capital)
+        self.controls.restore(opening)
         self._transcript.add(
             AccountOpened(received_ns=now_ns, symbol="", opening=opening)
         )
@@ -269,7 +274,7 @@ class Account:
                 )
             )
         if status.is_lost:
-            self._controls.trip(KillReason.RECONCILIATION, status.reason)
+            self.controls.trip(KillReason.RECONCILIATION, status.reason)
 
     def _on_execution(self, event: ExecutionTold) -> None:
         """Book what an exchange did, at the time at which it was told."""
@@ -284,7 +289,7 @@ class Account:
     def _on_command(self, command: Command) -> None:
         for position in self.ledger.positions.values():
             position.is_exit_expired = False
-        self._controls.obey(
+        self.controls.obey(
             command,
             is_flat=self.is_flat,
             is_reconciled=self._watch.venue.is_reconciled,
@@ -302,7 +307,7 @@ class Account:
     def _check_equity(self, now_ns: int) -> None:
         """Revalue, and trip the kill switch where a loss limit is reached."""
         self.ledger.revalue(now_ns)
-        self._controls.judge_equity()
+        self.controls.judge_equity()
 
     def _mark_equity(self, now_ns: int) -> None:
         """Revalue, and journal the account's worth where it has changed."""

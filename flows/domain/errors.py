@@ -12,6 +12,9 @@ TradingError
 ├── OrderError              an order broke its own life cycle
 │   └── OrderRejected       the venue refused an order
 ├── RiskLimitBreached       a limit that stops trading was reached
+├── NoEngine                no engine answers where one was expected
+│   └── EngineSilent        it is there, and confirms nothing
+├── CommandRefused          an engine refused what an operator asked
 └── Interrupted             a signal asked the program to stop
 
 Expected outcomes (a gap, a refusal, an expired order) are values, not exceptions.
@@ -64,6 +67,18 @@ class OrderRejected(OrderError):
 
 class RiskLimitBreached(TradingError):
     """A limit that stops trading was reached."""
+
+
+class NoEngine(TradingError):
+    """No engine answers where one was expected."""
+
+
+class EngineSilent(NoEngine):
+    """An engine is there, and confirms nothing."""
+
+
+class CommandRefused(TradingError):
+    """An engine refused what an operator asked."""
 
 
 class Interrupted(TradingError):

@@ -26,6 +26,11 @@ class Ledger:
         self._is_valued = False
         """Whether nothing has changed the worth since it was last worked out."""
 
+    @property
+    def fees(self) -> Decimal:
+        """Fees paid since the account began."""
+        return self._fees
+
     def apply(
         self, fill: Fill, purpose: Purpose
     ) -> tuple[PositionChanged, TradeClosed | None]:

@@ -164,6 +164,12 @@ class Position:
         value = self.quantity * exit_price
         return value if self.is_long else -value
 
+    def gross_at(self, exit_price: Decimal) -> Decimal:
+        """P&L of the round trip before fees, with what is open at `exit_price`."""
+        booked = self.exit_notional - self.entry_notional
+        booked = booked if self.is_long else -booked
+        return booked + self.open_value(exit_price)
+
     def due_exit(
         self, exit_price: Decimal | None, now_ns: int, rules: ExitRules
     ) -> Purpose | None:

@@ -200,6 +200,11 @@ class RiskGate:
             sent.popleft()
         return len(sent)
 
+    def count_recent(self, now_ns: int) -> int:
+        """The same for an onlooker, at a time that no event has reached yet."""
+        since_ns = now_ns - ORDER_RATE_WINDOW_NS
+        return sum(sent_ns > since_ns for sent_ns in self._sent_ns)
+
     def reserve(self, order: Order, notional: Decimal) -> None:
         """Count an order of an earlier run whose outcome is not known."""
         self._reserved[order.client_order_id] = (order.symbol, notional)

@@ -2,6 +2,9 @@
 
 from enum import Enum
 
+BEGUN_ANEW = 20
+"""Duplicates in a row that follow each other: no replay of a few events is so long."""
+
 
 class Verdict(Enum):
     """What the sequence rules say of one depth event."""
@@ -29,7 +32,8 @@ class Sequence:
     5. After the first, an event with `u` not above the last applied is a duplicate.
     6. It applies if it follows the last applied `u`: futures `pu == last u`, Spot
        `U == last u + 1`.
-    7. Anything else is a gap: events were lost, and a new snapshot is needed.
+    7. Anything else is a gap: events were lost, and a new snapshot is needed. So are
+       20 duplicates in a row that follow each other by rule 6: ids began anew.
 
     Futures rule 3 is wider than the documented `U <= L <= u`: ids are shared by all
     symbols, so L may lie between two of this symbol's events, where nothing of it
@@ -37,13 +41,17 @@ class Sequence:
     futures and Spot).
     """
 
-    __slots__ = ("_is_spot", "_snapshot_id", "last_id")
+    __slots__ = ("_is_spot", "_repeated", "_repeated_id", "_snapshot_id", "last_id")
 
     def __init__(self, *, is_spot: bool) -> None:
         self._is_spot = is_spot
         self._snapshot_id: int | None = None
         self.last_id: int | None = None
         """`u` of the last applied event; None while not bridged."""
+        self._repeated_id: int | None = None
+        """`u` of the last duplicate, where nothing was applied since."""
+        self._repeated = 0
+        """Duplicates in a row that follow each other."""
 
     @property
     def needs_snapshot(self) -> bool:
@@ -53,11 +61,11 @@ class Sequence:
     def start(self, last_update_id: int) -> None:
         """Begin again from a snapshot."""
         self._snapshot_id = last_update_id
-        self.last_id = None
+        self.last_id = self._repeated_id = None
 
     def reset(self) -> None:
         """Forget everything; the next event waits for a snapshot (rule 1)."""
-        self._snapshot_id = self.last_id = None
+        self._snapshot_id = self.last_id = self._repeated_id = None
 
     def judge(self, first_id: int, last_id: int, previous_id: int | None) -> Verdict:
         """The verdict on one event; APPLY advances the sequence."""
@@ -84,14 +92,21 @@ class Sequence:
         self, first_id: int, last_id: int, previous_id: int | None
     ) -> Verdict:
         last_applied = self.last_id
+        before = first_id - 1 if self._is_spot else previous_id
         if last_applied is not None and last_id <= last_applied:
-            return Verdict.DUPLICATE
-        if self._is_spot:
-            follows = first_id - 1 == last_applied
-        else:
-            follows = previous_id == last_applied
-        if not follows:
+            return self._judge_repeated(before, last_id)
+        self._repeated_id = None
+        if before != last_applied:
             self.reset()
             return Verdict.GAP
         self.last_id = last_id
         return Verdict.APPLY
+
+    def _judge_repeated(self, before: int | None, last_id: int) -> Verdict:
+        is_next = self._repeated_id is not None and before == self._repeated_id
+        self._repeated = self._repeated + 1 if is_next else 1
+        self._repeated_id = last_id
+        if self._repeated < BEGUN_ANEW:
+            return Verdict.DUPLICATE
+        self.reset()
+        return Verdict.GAP

@@ -7,6 +7,7 @@ from flows.domain.units import Counter, MoreDecimals, scaled
 from flows.domain.view import BookView, TickLevel
 
 _PENDING_LIMIT = 4_096
+_BEGUN_ANEW = 100  # tickers in a row with an old id: ids are counted anew
 _MEMO_LIMIT = 1_024  # best prices stay near each other
 
 
@@ -23,6 +24,8 @@ class TickerCheck:
         self._tickers: deque[BookTicker] = deque(maxlen=_PENDING_LIMIT)
         self._ticks = _counter(0)
         self._lots = _counter(0)
+        self._behind = 0
+        """Tickers in a row that were no news."""
         self.checked = 0
         self.equal = 0
 
@@ -37,7 +40,11 @@ class TickerCheck:
         """Queue a ticker, and decide the views that it has overtaken."""
         tickers = self._tickers
         if tickers and ticker.update_id <= tickers[-1].update_id:
-            return  # repeated or reordered: it says nothing new
+            self._behind += 1
+            if self._behind < _BEGUN_ANEW:
+                return  # repeated or reordered: it says nothing new
+            tickers.clear()
+        self._behind = 0
         tickers.append(ticker)
         if self._views and self._views[0].update_id < ticker.update_id:
             self._decide()

@@ -110,7 +110,7 @@ def test_execution_unknown_order_holds_its_exposure_until_it_is_known() -> None:
         run.run(1)
     run.run(2)
     [name] = [name for name, order in run.execution.desk._open.items()][:1]
-    gate = run.engine.account._gate
+    gate = run.engine.account.gate
     order = run.execution.desk._open[name].order
     assert gate.exposure_of(order.symbol, {}) == order.notional
     run.run(12)

@@ -448,3 +448,11 @@ def test_mft_replay_directory_of_another_run_is_refused(
     assert ended.returncode == 2
     assert f"holds {held}, of another topic or run" in ended.stderr
     assert [path.name for path in tmp_path.iterdir()] == [held]
+
+
+def test_finish_run_without_a_frame_leaves_no_trace() -> None:
+    cluster = MemoryCluster()
+    sender = Sender(TOPIC, cluster)
+    sender.finish()
+    sender.close()
+    assert [r for records in cluster.partitions for r in records] == []

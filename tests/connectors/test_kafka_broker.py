@@ -21,12 +21,12 @@ from flows.domain.errors import RecordingError
 from flows.domain.frame import RawFrame
 from flows.domain.units import NS_PER_DAY, NS_PER_MS
 from flows.spool import spooled
+from tests.flows.engine_process import Running
 from tests.flows.replay_samples import (
     report_of,
     run_mft,
     synthetic,
 )
-from tests.flows.test_trade import Running
 from tests.kafka.broker import KafkaBroker
 from tests.recordings import CLIP, recorded
 

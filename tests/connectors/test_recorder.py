@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -365,3 +366,95 @@ def test_recorder_unreadable_leftover_is_certified_and_no_obstacle(
     leftover.write_bytes(b"no zstd at all")
     Recorder(tmp_path).close()
     assert certified(leftover).reason == "its recorder was killed; 0 lines are readable"
+
+
+def test_record_disk_that_lags_cuts_no_segment_of_a_frame_or_two(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The size of a segment is known late, where the disk is slow."""
+    is_slow = threading.Event()
+    sync = os.fsync
+
+    def slow_sync(descriptor: int) -> None:
+        is_slow.wait(0.03)
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", slow_sync)
+    frames = frames_of(9)
+    with Recorder(tmp_path, segment_bytes=20_000) as recorder:
+        for frame in frames:
+            recorder.record([frame])
+            is_slow.wait(0.001)
+    counts = [certified(segment).lines for segment in segments_of(tmp_path)]
+    assert sum(counts) == len(frames)
+    assert len(counts) > 1
+    assert min(counts[:-1]) > 20
+
+
+def test_record_more_than_may_wait_writes_all_that_was_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames = frames_of(4)
+    may_write = threading.Event()
+    sync = os.fsync
+
+    def stuck_sync(descriptor: int) -> None:
+        may_write.wait(30)
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", stuck_sync)
+    monkeypatch.setattr(recorder_module, "WAITING_LIMIT", 100_000)
+    with Recorder(tmp_path) as recorder:
+        taken = 0
+        for frame in frames:
+            recorder.record([frame])
+            if recorder.error is None:
+                taken += 1
+        assert "the disk is too slow" in str(recorder.error)
+        may_write.set()
+    [segment] = segments_of(tmp_path)
+    certificate = certified(segment)
+    assert not certificate.complete
+    assert "the disk is too slow" in certificate.reason
+    kept = plain(list(RecordingReader(segment).readable_frames()))
+    assert kept == plain(frames)[: len(kept)]
+    assert len(kept) >= taken - 400, "all but the half second that was refused"
+
+
+def test_record_with_a_bound_never_holds_more(tmp_path: Path) -> None:
+    bound = 60_000
+    with Recorder(tmp_path, max_bytes=bound) as recorder:
+        for frame in frames_of(20):
+            recorder.record([frame])
+            recorder.flush()
+            size = sum(path.stat().st_size for path in segments_of(tmp_path))
+            assert size <= bound
+    assert len(segments_of(tmp_path)) > 2
+
+
+def test_frames_of_a_cut_off_segment_with_a_flipped_bit_are_never_others(
+    tmp_path: Path,
+) -> None:
+    [segment] = written(tmp_path, frames_of(1))
+    whole, true = segment.read_bytes(), read(segment)
+    for position in range(20, len(whole), max(1, len(whole) // 150)):
+        damaged = bytearray(whole)
+        damaged[position] ^= 1 << position % 8
+        segment.write_bytes(damaged)
+        try:
+            found = read(segment)
+        except RecordingError:
+            continue
+        assert found == true, position
+
+
+def test_verify_directory_segment_being_written_is_no_fault(tmp_path: Path) -> None:
+    with Recorder(tmp_path) as recorder:
+        recorder.record(frames_of(2))
+        recorder.flush()
+        [finding] = verify_directory(tmp_path)
+        assert finding.is_being_written
+        assert finding.faults == []
+    [finding] = verify_directory(tmp_path)
+    assert not finding.is_being_written
+    assert finding.faults == []

@@ -206,3 +206,12 @@ def test_due_exit_any_price_agrees_with_the_average_by_fractions(
     due = position.due_exit(Decimal(price), START_NS, RULES.exit)
     assert (due is Purpose.TARGET) is (gain_times_cost >= 20 * cost)
     assert (due is Purpose.STOP) is (gain_times_cost <= -15 * cost)
+
+
+@pytest.mark.parametrize(("side", "gross"), [(BUY, "9"), (SELL, "-9")])
+def test_gross_at_a_price_counts_what_was_left_and_what_is_open(
+    side: Side, gross: str
+) -> None:
+    position = _position(side, ("100", "3"))
+    position.apply(_fill(side.opposite, "101", "1"))
+    assert position.gross_at(Decimal(104)) == Decimal(gross)

@@ -167,6 +167,8 @@ def test_orders_in_last_minute_counts_less_than_sixty_seconds(
 ) -> None:
     gate = RiskGate(msgspec.structs.replace(LIMITS, max_orders_per_minute=1))
     gate.approve_entry(_order(1, "1"), {})
+    assert gate.count_recent(START_NS + age_ns) == sent
+    assert gate.count_recent(START_NS) == 1  # which has forgotten nothing
     assert gate.orders_in_last_minute(START_NS + age_ns) == sent
     assert gate.is_rate_exhausted(START_NS + age_ns) is bool(sent)
 

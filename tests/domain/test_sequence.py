@@ -2,7 +2,7 @@
 
 import pytest
 
-from flows.domain.sequence import Sequence, Verdict
+from flows.domain.sequence import BEGUN_ANEW, Sequence, Verdict
 
 Ids = tuple[int, int, int | None]
 
@@ -81,3 +81,31 @@ def test_judge_after_gap_waits_until_started_again() -> None:
     assert sequence.judge(151, 160, 150) is Verdict.WAIT
     sequence.start(155)
     assert sequence.judge(151, 160, 150) is Verdict.APPLY
+
+
+@pytest.mark.parametrize("is_spot", [True, False])
+def test_judge_duplicates_that_follow_each_other_for_long_are_a_gap(
+    *, is_spot: bool
+) -> None:
+    sequence = started(is_spot=is_spot)
+    sequence.judge(95, 105, 90)
+    verdicts = [
+        sequence.judge(first, first, first - 1) for first in range(1, BEGUN_ANEW + 1)
+    ]
+    assert verdicts == [Verdict.DUPLICATE] * (BEGUN_ANEW - 1) + [Verdict.GAP]
+    assert sequence.needs_snapshot
+
+
+def test_judge_replayed_events_between_new_ones_stay_duplicates() -> None:
+    sequence = started(is_spot=False)
+    sequence.judge(95, 105, 90)
+    for last in range(106, 200):
+        assert sequence.judge(last, last, last - 1) is Verdict.APPLY
+        assert sequence.judge(last - 1, last - 1, last - 2) is Verdict.DUPLICATE
+
+
+def test_judge_same_duplicate_again_and_again_stays_a_duplicate() -> None:
+    sequence = started(is_spot=False)
+    sequence.judge(95, 105, 90)
+    for _ in range(3 * BEGUN_ANEW):
+        assert sequence.judge(91, 100, 90) is Verdict.DUPLICATE

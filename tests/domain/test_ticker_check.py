@@ -130,3 +130,13 @@ def test_on_ticker_any_interleaving_agrees_with_full_knowledge(
     ]
     assert check.checked == len(decided)
     assert check.equal == sum(update_id % 3 > 0 for update_id in decided)
+
+
+def test_on_ticker_ids_that_begin_anew_are_checked_again() -> None:
+    check = TickerCheck()
+    check.on_ticker(ticker(10_000, ("1", "1"), ("2", "1")))
+    for update_id in range(1, 102):
+        check.on_ticker(ticker(update_id, ("10.0", "1.5"), ("10.1", "1.5")))
+    check.on_view(view(102))
+    check.on_ticker(ticker(103, ("1", "1"), ("2", "1")))
+    assert results(check) == (1, 1)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from connectors.journal import Journal
+from flows.doctor import Verdict, _account
 from flows.domain.event import Verb
 from flows.domain.kill import KillReason, KillTripped
 from flows.domain.opening import Opening
@@ -102,7 +103,7 @@ def test_mft_doctor_unusable_symbols_and_sizes_fail_with_advice(
                 received_ns=2, symbol="", reason=KillReason.DRAWDOWN, detail="d"
             ),
             "the kill switch is latched: drawdown",
-            "then reset it",
+            "then: mft reset",
         ),
         (
             CommandHandled(
@@ -146,3 +147,10 @@ def test_mft_doctor_unknown_setting_is_a_plain_sentence(tmp_path: Path) -> None:
     ended = run_mft("doctor", "--data", tmp_path, "--set", "capitol=1")
     assert ended.returncode == 2
     assert "did you mean capital" in ended.stderr
+
+
+def test_examine_kill_latch_without_a_journal_warns(tmp_path: Path) -> None:
+    (tmp_path / "KILLED").touch()
+    finding = _account(tmp_path)
+    assert finding.verdict is Verdict.WARN
+    assert finding.found == "the kill switch is latched: command"

@@ -244,7 +244,7 @@ def test_replay_damaged_line_leaves_the_given_directory_empty(tmp_path: Path) ->
 def test_replay_pipe_is_refused_because_it_is_read_once(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    with pytest.raises(RecordingError, match="pipe: cannot be read: a replay reads"):
+    with pytest.raises(RecordingError, match="pipe: cannot be read: it is read twice"):
         replay(_job(tmp_path / "out", pipe))
     assert not (tmp_path / "out").exists()
 

@@ -1,13 +1,10 @@
 """`mft trade` and `mft record` as a user runs them, on the loopback exchange."""
 
 import json
-import os
 import signal
-import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -19,45 +16,15 @@ from connectors.recording import RecordingReader
 from connectors.verification import verify_directory
 from flows.domain.books import Books
 from flows.domain.view import BookView
-from tests.flows.replay_samples import COMMAND, ROOT, journal_of, run_mft
-
-PATIENCE_S = 60
-
-
-def wait_for(condition: Callable[[], object]) -> None:
-    """Wait until something holds; a test that waits too long has failed."""
-    end = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
-
-
-class Running:
-    """A command in the background."""
-
-    def __init__(self, *arguments: object) -> None:
-        self.process = subprocess.Popen(
-            [*COMMAND, *map(str, arguments)],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        )
-
-    def line(self) -> str:
-        assert self.process.stdout is not None
-        return self.process.stdout.readline()
-
-    def stop(self, number: signal.Signals) -> tuple[int, str, str]:
-        self.process.send_signal(number)
-        out, err = self.process.communicate(timeout=PATIENCE_S)
-        return self.process.returncode, out, err
-
-    def end(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.communicate()
+from tests.flows.engine_process import (
+    Running,
+    kinds_of,
+    rows_of,
+    states_of,
+    told_by,
+    wait_for,
+)
+from tests.flows.replay_samples import journal_of, run_mft
 
 
 @pytest.fixture
@@ -70,32 +37,6 @@ def exchange() -> Iterator[tuple[str, Running]]:
         if running.process.poll() is None:
             running.process.send_signal(signal.SIGCONT)
         running.end()
-
-
-def rows_of(data: Path) -> list[JournalRow]:
-    """The journal of the last run."""
-    if not (data / "journal.sqlite").exists():
-        return []
-    reader = JournalReader(data / "journal.sqlite")
-    try:
-        run_id = next(reader.runs_back(), None)
-        if run_id is None:
-            return []
-        return reader.events(run_id, 0, reader.last_sequence(run_id))
-    finally:
-        reader.close()
-
-
-def kinds_of(data: Path) -> list[str]:
-    return [row.kind for row in rows_of(data)]
-
-
-def states_of(data: Path) -> list[str]:
-    return [
-        msgspec.json.decode(row.body)["after"]
-        for row in rows_of(data)
-        if row.kind == "book_state_changed"
-    ]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -136,24 +77,9 @@ def test_mft_trade_recording_replayed_makes_the_same_decisions(
         replayed = run_mft("replay", segment, "--out", out)
         assert replayed.returncode == 0, replayed.stderr
         theirs = journal_of(out)
-        assert _told(rows_of(data)) == _told(theirs)
+        assert told_by(rows_of(data)) == told_by(theirs)
         marks = [row for row in theirs if row.kind == "equity_marked"]
         assert msgspec.json.decode(marks[-1].body)["equity"] == last["equity"]
-
-
-def _told(rows: list[JournalRow]) -> list[tuple[int, int, str, Any]]:
-    """A journal without the name of its run."""
-    prefix = rows[0].run_id[-12:].encode()
-    return [
-        (
-            row.sequence,
-            row.received_ns,
-            row.kind,
-            msgspec.json.decode(row.body.replace(prefix, b"run")),
-        )
-        for row in rows
-        if row.kind != "run_started"
-    ]
 
 
 def test_mft_trade_killed_keeps_all_but_the_last_second_and_goes_on(

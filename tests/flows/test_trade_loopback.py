@@ -15,8 +15,8 @@ import msgspec
 import pytest
 
 from connectors.journal import JournalReader, JournalRow
+from tests.flows.engine_process import Running, kinds_of, rows_of, wait_for
 from tests.flows.replay_samples import journal_of, run_mft
-from tests.flows.test_trade import Running, kinds_of, rows_of, wait_for
 
 QUICK = ("--set", "max_hold_s=2", "--set", "cooldown_ms=200")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.binance.exchange_info import read_exchange_info
+from connectors.binance.exchange_info import parse_exchange_info, read_exchange_info
 from flows.domain.errors import ConfigurationError
 from flows.domain.instrument import Instrument
 from tests.recordings import recorded
@@ -75,3 +75,16 @@ def test_read_exchange_info_recorded_reply_gives_every_symbol() -> None:
     found = read_exchange_info(path)
     assert len(found) > 100
     assert found["ETHUSDT"].step_size == Decimal("0.001")
+
+
+def test_parse_exchange_info_unusable_symbol_matters_only_where_it_is_wanted() -> None:
+    odd = '{"filterType": "PRICE_FILTER", "tickSize": "0"}'
+    body = (
+        f'{{"symbols": [{{"symbol": "ODD", "filters": [{odd}, {LOT}]}}, '
+        f'{{"symbol": "XUSDT", "filters": [{PRICE}, {LOT}]}}]}}'
+    ).encode()
+    assert list(parse_exchange_info(body, ["XUSDT"])) == ["XUSDT"]
+    with pytest.raises(ValueError, match="unusable filters of ODD"):
+        parse_exchange_info(body, ["ODD"])
+    with pytest.raises(ValueError, match="unusable filters of ODD"):
+        parse_exchange_info(body)

@@ -287,3 +287,29 @@ def test_on_text_of_a_forgotten_socket_says_nothing(serial: int) -> None:
     stage.lane.on_closed(serial, "late", stage.now_ns)
     stage.lane.on_open(serial, stage.now_ns)
     assert stage.outbox.take_frames() == []
+
+
+def test_on_closed_new_socket_refused_again_and_again_is_asked_for_less_often() -> None:
+    stage = Stage()
+    old = stage.connect()
+    stage.now_ns += 24 * 3_600 * NS_PER_S
+    attempts = 0
+    for second in range(300):
+        stage.depth(old, 10 + second, 11 + second)
+        for action in stage.after(1):
+            if isinstance(action, Connect):
+                attempts += 1
+                stage.lane.on_closed(action.serial, "HTTP 503", stage.now_ns)
+    assert 8 <= attempts <= 40
+
+
+def test_on_time_many_silent_streams_are_subscribed_anew_in_chunks() -> None:
+    names = [f"coin{number}usdt@bookTicker" for number in range(250)]
+    stage = Stage(names)
+    serial = stage.connect()
+    stage.after(3)
+    for name in names:
+        stage.say(serial, name, s="X", u=1, b="1", B="1", a="2", A="1")
+    sent = [json.loads(a.text) for a in stage.after(120) if isinstance(a, Send)]
+    assert sent
+    assert all(len(message["params"]) <= 100 for message in sent)

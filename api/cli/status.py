@@ -1,0 +1,107 @@
+"""`mft status`: what a running engine holds, does and is allowed to do."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from api.cli.control import Data
+
+if TYPE_CHECKING:
+    from flows.telemetry import OrderTold, PositionTold, Telemetry
+
+
+def status_command(
+    data: Data = Path("data"),
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Go on, up to four times a second.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON; with --follow, a line each.")
+    ] = False,
+) -> None:
+    """Show what a running engine holds, does and is allowed to do.
+
+    Example: mft status --data data/paper
+    """
+    import msgspec
+
+    from flows import remote
+
+    if not follow:
+        told = remote.status(data)
+        if as_json:
+            typer.echo(msgspec.json.format(msgspec.json.encode(told)).decode())
+        else:
+            typer.echo(status_text(told))
+        return
+    states = remote.states(data)
+    if as_json:
+        for told in states:
+            typer.echo(msgspec.json.encode(told).decode())
+    else:
+        _show(states)
+
+
+def status_text(told: "Telemetry") -> str:
+    """The state for a terminal."""
+    lines = [
+        f"{told.mode} {told.run_id}: {_standing(told)}",
+        f"equity {told.equity}, today {told.day_pnl} net",
+        f"drawdown {told.drawdown}, fees {told.fees}",
+        _data_line(told),
+        _counts_line(told),
+        "limits: "
+        + ", ".join(f"{n} {u.used}/{u.limit}" for n, u in told.limits.items()),
+        *(f"book {s}: {b.state}, {b.gaps} gaps" for s, b in told.books.items()),
+        *map(_position_line, told.positions),
+        *map(_order_line, told.orders),
+    ]
+    if told.alarm:
+        lines.append(f"ALARM: {told.alarm}")
+    return "\n".join(lines)
+
+
+def _data_line(told: "Telemetry") -> str:
+    age = "none yet" if told.data_age_ms is None else f"{told.data_age_ms} ms old"
+    p99_ms = told.latency.p99_ns / 1_000_000
+    return f"data {age}, p99 {p99_ms:.2f} ms over {told.latency.views:,} views"
+
+
+def _counts_line(told: "Telemetry") -> str:
+    counts = told.counts
+    line = f"{counts.signals} signals, {counts.orders} orders"
+    refused = [f"{number} {why}" for why, number in sorted(counts.refused.items())]
+    return f"{line}, refused: {', '.join(refused)}" if refused else line
+
+
+def _position_line(held: "PositionTold") -> str:
+    line = (
+        f"{held.direction} {held.quantity} {held.symbol} at {held.entry_price}, "
+        f"mark {held.mark}, net {held.net}, {held.held_s} s"
+    )
+    return f"{line}, leaving: {held.closing}" if held.closing else line
+
+
+def _order_line(order: "OrderTold") -> str:
+    what = f"{order.side} {order.quantity} {order.symbol}"
+    return f"in flight: {what} ({order.purpose}), {order.age_ms} ms"
+
+
+def _standing(told: "Telemetry") -> str:
+    if told.killed is not None:
+        return f"KILLED ({told.killed.reason}): {told.killed.detail}"
+    if told.is_flattening:
+        return "flattening"
+    return "paused" if told.is_paused else "trading"
+
+
+def _show(states: Iterator["Telemetry"]) -> None:
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    with Live(console=Console(), auto_refresh=False) as live:
+        for told in states:
+            live.update(Text(status_text(told)), refresh=True)

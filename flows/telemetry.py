@@ -1,0 +1,284 @@
+"""The state of an engine at one moment, for whoever watches it.
+
+Money is text without an exponent, in the quote asset; times are nanoseconds since the
+epoch, by the engine's clock. Built on demand, never per message.
+"""
+
+import decimal
+from collections import Counter
+from collections.abc import Iterable
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+
+import msgspec
+
+from connectors.latency import Latency
+from flows.domain.account import Account
+from flows.domain.books import Books
+from flows.domain.kill import KillSwitch
+from flows.domain.order import Purpose, WorkingOrder
+from flows.domain.position import Position
+from flows.domain.risk import Approved, Refused
+from flows.domain.run import Journalled
+from flows.domain.signal import Signal
+from flows.domain.units import EXACT, NS_PER_MS, NS_PER_S, plain
+
+_AVERAGE = Context(prec=28, rounding=ROUND_HALF_EVEN)
+
+
+class BookTold(msgspec.Struct, frozen=True):
+    """One symbol's book."""
+
+    state: str
+    view_age_ms: int | None
+    """Since its last view, milliseconds; None before the first."""
+    depth_events: int
+    gaps: int
+
+
+class PositionTold(msgspec.Struct, frozen=True):
+    """One open position."""
+
+    symbol: str
+    direction: str
+    """LONG or SHORT."""
+    quantity: str
+    """Open, unsigned, in the base asset."""
+    entry_price: str
+    """Average of its entry fills; where that has no end, to 28 digits."""
+    entry_quantity: str
+    """With `entry_notional` the average exactly: notional / quantity."""
+    entry_notional: str
+    mark: str
+    """The price one could get now."""
+    net: str
+    """P&L of the round trip so far: exits booked, the rest at the mark, less fees."""
+    held_s: int
+    """Seconds since its first fill."""
+    closing: str | None
+    """Why it is being left, once that is decided."""
+
+
+class OrderTold(msgspec.Struct, frozen=True):
+    """One order in flight."""
+
+    symbol: str
+    client_order_id: str
+    side: str
+    purpose: str
+    quantity: str
+    filled: str
+    age_ms: int
+
+
+class KillTold(msgspec.Struct, frozen=True):
+    """A latched kill switch."""
+
+    reason: str
+    detail: str
+    since_ns: int
+
+
+class LimitTold(msgspec.Struct, frozen=True):
+    """A limit and how much of it is used: money, or a number of orders."""
+
+    used: str
+    limit: str
+
+
+class LatencyTold(msgspec.Struct, frozen=True):
+    """From the receipt of a frame to its journalled decision, over the whole run."""
+
+    views: int
+    p50_ns: int
+    p99_ns: int
+    p999_ns: int
+
+
+class CountsTold(msgspec.Struct, frozen=True):
+    """What the run has journalled."""
+
+    signals: int
+    orders: int
+    refused: dict[str, int]
+    """Signals that did not become an order, by reason."""
+
+
+class Telemetry(msgspec.Struct, frozen=True, kw_only=True):
+    """An engine at the moment `now_ns`."""
+
+    run_id: str
+    mode: str
+    now_ns: int
+    data_age_ms: int | None
+    """Since the newest view of any symbol, milliseconds; None before the first."""
+    books: dict[str, BookTold]
+    positions: list[PositionTold]
+    orders: list[OrderTold]
+    equity: str
+    day_pnl: str
+    """Net, since 00:00 UTC."""
+    drawdown: str
+    fees: str
+    """Paid since the account began."""
+    limits: dict[str, LimitTold]
+    """`gross_exposure`, `daily_loss`, `drawdown`, `orders_per_minute`, and
+    `exposure.<SYMBOL>` of what is held or reserved."""
+    killed: KillTold | None
+    alarm: str
+    """What is wrong with the kill latch; empty where nothing is."""
+    is_paused: bool
+    is_flattening: bool
+    latency: LatencyTold
+    counts: CountsTold
+
+
+class FactCounts:
+    """Counts what is journalled."""
+
+    def __init__(self) -> None:
+        self._signals = self._orders = 0
+        self._refused: Counter[str] = Counter()
+
+    def count(self, facts: Iterable[Journalled]) -> None:
+        """Take the facts of a batch."""
+        for fact in facts:
+            if isinstance(fact, Signal):
+                self._signals += 1
+            elif isinstance(fact, Approved):
+                self._orders += 1
+            elif isinstance(fact, Refused):
+                self._refused[fact.reason.value] += 1
+
+    def told(self) -> CountsTold:
+        """The counts so far."""
+        return CountsTold(self._signals, self._orders, dict(self._refused))
+
+
+class Observer:
+    """Looks at the state behind a flow's steps."""
+
+    def __init__(
+        self, run_id: str, mode: str, books: Books, account: Account, latency: Latency
+    ) -> None:
+        self.counts = FactCounts()
+        self._run_id = run_id
+        self._mode = mode
+        self._books = books
+        self._account = account
+        self._latency = latency
+
+    def look(self, now_ns: int, alarm: str = "") -> Telemetry:
+        """The state now; changes nothing of it."""
+        with decimal.localcontext(EXACT):
+            return self._look(now_ns, alarm)
+
+    def _look(self, now_ns: int, alarm: str) -> Telemetry:
+        account = self._account
+        ledger, controls = account.ledger, account.controls
+        books = self._books_told(now_ns)
+        ages = [book.view_age_ms for book in books.values()]
+        known = [age for age in ages if age is not None]
+        return Telemetry(
+            run_id=self._run_id,
+            mode=self._mode,
+            now_ns=now_ns,
+            data_age_ms=min(known, default=None),
+            books=books,
+            positions=[
+                _position_told(position, ledger.mark(symbol), now_ns)
+                for symbol, position in ledger.positions.items()
+            ],
+            orders=[_order_told(order, now_ns) for order in account.working.values()],
+            equity=plain(ledger.curve.equity),
+            day_pnl=plain(ledger.curve.day_pnl),
+            drawdown=plain(ledger.curve.drawdown),
+            fees=plain(ledger.fees),
+            limits=_limits_told(account, now_ns),
+            killed=_kill_told(controls.kill_switch),
+            alarm=alarm,
+            is_paused=controls.is_paused,
+            is_flattening=controls.closing is Purpose.FLATTEN,
+            latency=self._latency_told(),
+            counts=self.counts.told(),
+        )
+
+    def _books_told(self, now_ns: int) -> dict[str, BookTold]:
+        return {
+            symbol: BookTold(
+                book.state.value,
+                _age_ms(book.last_view.received_ns, now_ns) if book.last_view else None,
+                book.counts.depth_events,
+                book.counts.gaps,
+            )
+            for symbol, book in self._books.by_symbol.items()
+        }
+
+    def _latency_told(self) -> LatencyTold:
+        p50, p99, p999 = map(self._latency.quantile_ns, (500, 990, 999))
+        return LatencyTold(self._latency.count, p50, p99, p999)
+
+
+def _kill_told(switch: KillSwitch) -> KillTold | None:
+    tripped = switch.tripped
+    if tripped is None:
+        return None
+    return KillTold(tripped.reason.value, tripped.detail, tripped.received_ns)
+
+
+def _age_ms(since_ns: int, now_ns: int) -> int:
+    return max(now_ns - since_ns, 0) // NS_PER_MS
+
+
+def _position_told(position: Position, mark: Decimal, now_ns: int) -> PositionTold:
+    return PositionTold(
+        symbol=position.symbol,
+        direction=position.direction.value,
+        quantity=plain(position.quantity),
+        entry_price=plain(_average(position)),
+        entry_quantity=plain(position.entry_quantity),
+        entry_notional=plain(position.entry_notional),
+        mark=plain(mark),
+        net=plain(position.gross_at(mark) - position.fees),
+        held_s=max(now_ns - position.opened_ns, 0) // NS_PER_S,
+        closing=position.closing.value if position.closing else None,
+    )
+
+
+def _average(position: Position) -> Decimal:
+    quantity = position.entry_quantity
+    return _AVERAGE.divide(position.entry_notional, quantity) if quantity else Decimal()
+
+
+def _order_told(working: WorkingOrder, now_ns: int) -> OrderTold:
+    order = working.order
+    return OrderTold(
+        symbol=order.symbol,
+        client_order_id=order.client_order_id,
+        side=order.side.value,
+        purpose=order.purpose.value,
+        quantity=plain(order.quantity),
+        filled=plain(working.filled),
+        age_ms=_age_ms(order.received_ns, now_ns),
+    )
+
+
+def _limits_told(account: Account, now_ns: int) -> dict[str, LimitTold]:
+    gate, ledger = account.gate, account.ledger
+    limits, exposures = gate.limits, ledger.exposures()
+    day_loss = max(-ledger.curve.day_pnl, Decimal(0))
+    told = {
+        "gross_exposure": (gate.gross_exposure(exposures), limits.capital),
+        "daily_loss": (day_loss, limits.max_daily_loss),
+        "drawdown": (ledger.curve.drawdown, limits.max_drawdown),
+        "orders_per_minute": (
+            Decimal(gate.count_recent(now_ns)),
+            Decimal(limits.max_orders_per_minute),
+        ),
+    }
+    for symbol in sorted({*exposures, *account.working}):
+        used = gate.exposure_of(symbol, exposures)
+        told[f"exposure.{symbol}"] = used, limits.max_instrument_exposure
+    return {
+        name: LimitTold(plain(used), plain(limit))
+        for name, (used, limit) in told.items()
+    }

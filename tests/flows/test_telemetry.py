@@ -1,0 +1,209 @@
+"""The state of an engine as it is told: exact, plain, and looked at without a trace."""
+
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from connectors.latency import Latency
+from flows.domain.books import Books
+from flows.domain.event import ClockTick, DepthDelta, DepthSnapshot, Verb
+from flows.domain.kill import KillReason
+from flows.domain.market import Market
+from flows.domain.position import Position
+from flows.domain.side import Side
+from flows.domain.units import NS_PER_MS, NS_PER_S
+from flows.telemetry import (
+    BookTold,
+    CountsTold,
+    KillTold,
+    LatencyTold,
+    LimitTold,
+    Observer,
+    PositionTold,
+    Telemetry,
+)
+from tests.domain.scene import START_NS, Scene
+
+
+def observer_of(scene: Scene, books: Books | None = None) -> Observer:
+    books = books or Books(depth=5, stale_after_ms=3_000)
+    return Observer("run-1", "paper", books, scene.account, Latency())
+
+
+def look(scene: Scene) -> Telemetry:
+    return observer_of(scene).look(scene.now_ns)
+
+
+def test_look_at_a_fresh_account_tells_its_capital_and_free_limits() -> None:
+    told = look(Scene())
+    assert told == Telemetry(
+        run_id="run-1",
+        mode="paper",
+        now_ns=START_NS,
+        data_age_ms=None,
+        books={},
+        positions=[],
+        orders=[],
+        equity="10000",
+        day_pnl="0",
+        drawdown="0",
+        fees="0",
+        limits={
+            "gross_exposure": LimitTold("0", "10000"),
+            "daily_loss": LimitTold("0", "500"),
+            "drawdown": LimitTold("0", "1000"),
+            "orders_per_minute": LimitTold("0", "60"),
+        },
+        killed=None,
+        alarm="",
+        is_paused=False,
+        is_flattening=False,
+        latency=LatencyTold(0, 0, 0, 0),
+        counts=CountsTold(0, 0, {}),
+    )
+
+
+def position_told(**facts: str) -> PositionTold:
+    """A position entered at 100.00, 1.5 s ago."""
+    return PositionTold(
+        symbol="AAAUSDT",
+        entry_price="100.00",
+        entry_quantity=facts["quantity"],
+        held_s=1,
+        closing=None,
+        **facts,
+    )
+
+
+LONG = position_told(
+    direction="LONG",
+    quantity="9.995",
+    entry_notional="999.50000",
+    mark="100.50",
+    net="4.49775",  # 9.995 x 0.50 less 5 bps of 999.50
+)
+SHORT = position_told(
+    direction="SHORT",
+    quantity="10.005",
+    entry_notional="1000.50000",
+    mark="100.51",
+    net="-5.60280",  # 10.005 x -0.51 less 5 bps of 1000.50
+)
+
+
+@pytest.mark.parametrize(
+    ("side", "position", "fees", "equity", "exposure"),
+    [
+        (Side.BUY, LONG, "0.49975", "10004.49775", "1004.49750"),
+        (Side.SELL, SHORT, "0.50025", "9994.39720", "1005.60255"),
+    ],
+)
+def test_look_at_a_position_tells_its_average_mark_and_net(
+    side: Side, position: PositionTold, fees: str, equity: str, exposure: str
+) -> None:
+    scene = Scene(stop_bps=Decimal(500), target_bps=Decimal(500))
+    scene.enter(side)
+    scene.wait(1_500).tight("100.50", "100.51")
+    told = look(scene)
+    assert told.positions == [position]
+    assert Decimal(told.fees) == Decimal(fees)
+    assert Decimal(told.equity) == Decimal(equity)
+    assert told.limits["exposure.AAAUSDT"] == LimitTold(exposure, "2500.00")
+
+
+def test_look_at_an_average_without_an_end_keeps_the_exact_parts() -> None:
+    scene = Scene()
+    position = Position("AAAUSDT", Side.BUY, START_NS)
+    position.quantity = position.entry_quantity = Decimal(3)
+    position.entry_notional = Decimal(100)
+    ledger = scene.account.ledger
+    ledger.positions["AAAUSDT"] = position
+    ledger._marks["AAAUSDT"] = Decimal(1), START_NS
+    [told] = look(scene).positions
+    assert told.entry_price == "33.33333333333333333333333333"
+    assert (told.entry_notional, told.entry_quantity) == ("100", "3")
+    position.quantity = position.entry_quantity = Decimal(0)
+    [told] = look(scene).positions
+    assert told.entry_price == "0"
+
+
+def test_look_at_an_order_in_flight_tells_its_age_and_reservation() -> None:
+    scene = Scene()
+    scene.enter()
+    scene.command(Verb.FLATTEN)
+    scene.wait(7)
+    told = look(scene)
+    [order] = told.orders
+    assert (order.symbol, order.side, order.purpose) == ("AAAUSDT", "SELL", "flatten")
+    assert (order.filled, order.age_ms) == ("0", 7)
+    assert told.positions[0].closing == "flatten"
+    assert told.is_paused
+    assert told.is_flattening
+    assert told.limits["orders_per_minute"] == LimitTold("2", "60")
+
+
+def test_look_at_a_killed_account_tells_why_and_since_when() -> None:
+    scene = Scene()
+    scene.command(Verb.KILL)
+    since_ns = scene.now_ns
+    scene.wait(10)
+    told = observer_of(scene).look(scene.now_ns, "no latch")
+    assert told.killed == KillTold("command", "because", since_ns)
+    assert told.alarm == "no latch"
+
+
+def test_look_between_two_events_changes_no_decision() -> None:
+    """An onlooker's clock may be ahead of the event that comes next."""
+    seen, unseen = Scene(max_orders_per_minute=2), Scene(max_orders_per_minute=2)
+    for scene in (seen, unseen):
+        scene.enter()
+    told = observer_of(seen).look(seen.now_ns + 61 * NS_PER_S)
+    assert told.limits["orders_per_minute"].used == "0"
+    for scene in (seen, unseen):
+        scene.command(Verb.FLATTEN)
+        scene.wait(20).tight("99.99", "100.00")
+        scene.wait(1_000).tight("99.99", "100.00")
+        scene.command(Verb.RESUME)
+        scene.signal(Side.BUY)
+    assert seen.entries == unseen.entries
+    assert seen.kill_reasons == [KillReason.ORDER_RATE]
+
+
+def test_look_at_books_tells_state_and_age_of_each() -> None:
+    books = Books(depth=5, stale_after_ms=3_000)
+    levels = [("1.0", "1")], [("1.1", "1")]
+    for symbol in ("AAAUSDT", "BBBUSDT"):
+        books.apply(DepthSnapshot(symbol, START_NS, 10, *levels))
+    books.apply(
+        DepthDelta(
+            "AAAUSDT", START_NS, Market.USD_M, 10, 12, 9, *levels, "aaausdt@depth"
+        )
+    )
+    told = observer_of(Scene(), books).look(START_NS + 250 * NS_PER_MS)
+    assert told.data_age_ms == 250
+    assert told.books["AAAUSDT"] == BookTold("SYNCED", 250, 1, 0)
+    assert told.books["BBBUSDT"].view_age_ms is None
+    early = observer_of(Scene(), books).look(START_NS - 1)
+    assert early.data_age_ms == 0
+
+
+def test_count_of_a_batch_counts_signals_orders_and_refusals() -> None:
+    scene = Scene()
+    scene.enter()
+    scene.signal(Side.BUY)
+    scene.feed(ClockTick(scene.now_ns))
+    observer = observer_of(scene)
+    observer.counts.count(entry.fact for entry in scene.entries)
+    told = observer.look(scene.now_ns)
+    assert told.counts == CountsTold(2, 1, {"position_open": 1})
+
+
+def test_look_money_travels_as_plain_text() -> None:
+    scene = Scene()
+    scene.enter()
+    body = msgspec.json.encode(look(scene))
+    assert msgspec.json.decode(body, type=Telemetry) == look(scene)
+    told = msgspec.json.decode(body)
+    money = [told["equity"], told["fees"], *told["limits"]["drawdown"].values()]
+    assert all(isinstance(text, str) and "E" not in text for text in money)
