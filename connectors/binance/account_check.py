@@ -39,11 +39,11 @@ class AccountTerms(msgspec.Struct, frozen=True):
 
 
 class _Mode(msgspec.Struct):
-    dualSidePosition: bool  # noqa: N815 - the exchange's own names
+    dualSidePosition: bool  # noqa: N815 - the exchange's own name
 
 
 class _Rate(msgspec.Struct):
-    takerCommissionRate: Decimal  # noqa: N815
+    takerCommissionRate: Decimal  # noqa: N815 - the exchange's own name
 
 
 class _Balance(msgspec.Struct):
@@ -57,7 +57,7 @@ class _SymbolConfig(msgspec.Struct):
 
 
 class _Time(msgspec.Struct):
-    serverTime: int  # noqa: N815
+    serverTime: int  # noqa: N815 - the exchange's own name
 
 
 def read_account(

@@ -73,30 +73,30 @@ UserEvent = tuple[OrderState, Execution | None] | KeyExpired | Ignored
 
 class _Order(msgspec.Struct):
     symbol: str
-    clientOrderId: str  # noqa: N815 - the exchange's own names
-    orderId: int  # noqa: N815
+    clientOrderId: str  # noqa: N815 - the exchange's own name
+    orderId: int  # noqa: N815 - the exchange's own name
     status: str
-    executedQty: Decimal  # noqa: N815
+    executedQty: Decimal  # noqa: N815 - the exchange's own name
 
 
 class _Trade(msgspec.Struct):
     symbol: str
     id: int
-    orderId: int  # noqa: N815
+    orderId: int  # noqa: N815 - the exchange's own name
     buyer: bool
     maker: bool
     price: Decimal
     qty: Decimal
     commission: Decimal
-    commissionAsset: str  # noqa: N815
+    commissionAsset: str  # noqa: N815 - the exchange's own name
     time: int
 
 
 class _Position(msgspec.Struct):
     symbol: str
-    positionSide: str  # noqa: N815
-    positionAmt: Decimal  # noqa: N815
-    entryPrice: Decimal  # noqa: N815
+    positionSide: str  # noqa: N815 - the exchange's own name
+    positionAmt: Decimal  # noqa: N815 - the exchange's own name
+    entryPrice: Decimal  # noqa: N815 - the exchange's own name
 
 
 class _Update(msgspec.Struct):
@@ -121,7 +121,7 @@ class _Event(msgspec.Struct):
 
 
 class _Key(msgspec.Struct):
-    listenKey: str  # noqa: N815
+    listenKey: str  # noqa: N815 - the exchange's own name
 
 
 _decode_order = msgspec.json.Decoder(_Order).decode

@@ -6,7 +6,10 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from cryptography.hazmat.primitives.asymmetric.rsa import (
+    RSAPrivateKey,
+    generate_private_key,
+)
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -42,10 +45,16 @@ PUBLISHED = "3c661234138461fcc7a7d8746c6558c9842d4e10870d2ecbedf7777cad694af9"
 """The signature in the exchange's documentation for these parameters."""
 
 
-def pem_of(key: object) -> bytes:
-    return key.private_bytes(  # type: ignore[attr-defined,no-any-return]
-        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
-    )
+def pem_of(key: Ed25519PrivateKey | RSAPrivateKey) -> bytes:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def is_allowed(mode: Mode, url: str) -> bool:
+    try:
+        check_host(mode, url)
+    except ConfigurationError as error:
+        return f"Mode {mode.value} does not sign requests to" not in str(error)
+    return True
 
 
 def test_sign_published_example_gives_the_published_signature() -> None:
@@ -89,7 +98,7 @@ def test_sign_skew_and_odd_characters_are_signed_as_sent() -> None:
     ],
 )
 def test_check_host_of_the_mode_passes(mode: Mode, url: str) -> None:
-    assert check_host(mode, url) is None  # type: ignore[func-returns-value]
+    assert is_allowed(mode, url)
 
 
 @pytest.mark.parametrize("mode", Mode)
@@ -103,11 +112,7 @@ def test_check_host_of_the_mode_passes(mode: Mode, url: str) -> None:
     ],
 )
 def test_check_host_production_is_for_live_alone(mode: Mode, url: str) -> None:
-    if mode is Mode.LIVE:
-        assert check_host(mode, url) is None  # type: ignore[func-returns-value]
-        return
-    with pytest.raises(ConfigurationError, match="does not sign requests to"):
-        check_host(mode, url)
+    assert is_allowed(mode, url) is (mode is Mode.LIVE)
 
 
 @pytest.mark.parametrize("mode", Mode)
@@ -134,8 +139,7 @@ def test_check_host_production_is_for_live_alone(mode: Mode, url: str) -> None:
 def test_check_host_anything_else_is_refused_in_every_mode(
     mode: Mode, url: str
 ) -> None:
-    with pytest.raises(ConfigurationError, match=f"Mode {mode.value} does not sign"):
-        check_host(mode, url)
+    assert not is_allowed(mode, url)
 
 
 def test_signer_of_another_mode_s_host_cannot_be_made() -> None:
@@ -182,8 +186,7 @@ def test_credentials_from_key_file_signs_with_it(tmp_path: Path) -> None:
     path = tmp_path / "key.pem"
     path.write_bytes(pem_of(key))
     found = credentials_from({KEY_VARIABLE: "key", KEY_FILE_VARIABLE: str(path)})
-    signature = base64.b64decode(found.sign(b"payload"))
-    key.public_key().verify(signature, b"payload")
+    assert base64.b64decode(found.sign(b"payload")) == key.sign(b"payload")
 
 
 @pytest.mark.parametrize(
