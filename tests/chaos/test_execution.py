@@ -71,6 +71,7 @@ NEEDS_RESTING_ORDERS = {Kind.CANCEL_RACE, Kind.PARTIAL_FILL}
 IS_NOT_COUNTED = {Kind.LATENCY}
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize(
     "kind", sorted({*TRADING_KINDS} - NEEDS_RESTING_ORDERS - IS_NOT_COUNTED, key=str)
 )
