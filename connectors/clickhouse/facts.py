@@ -176,10 +176,9 @@ def _(fact: OrderReport) -> list[TableRow]:
     return [TableRow("order_reports", (*status, fact.filled_quantity, fact.reason))]
 
 
-@fact_rows.register(Withdrawn)
-@fact_rows.register(Reconciled)
-def _(_fact: object) -> list[TableRow]:
-    return []  # `journal` holds it
+@fact_rows.register
+def _(_fact: Withdrawn) -> list[TableRow]:
+    return []  # the journal table holds it whole
 
 
 @fact_rows.register
@@ -248,6 +247,12 @@ def _(fact: CommandHandled) -> list[TableRow]:
     said = (fact.verb.value, fact.reason, fact.operator)
     done = (fact.is_accepted, False, fact.detail)
     return [TableRow("risk_events", ("command_handled", *said, *done))]
+
+
+@fact_rows.register
+def _(fact: Reconciled) -> list[TableRow]:
+    row = ("reconciled", "", fact.reason, "", fact.is_reconciled, False, "")
+    return [TableRow("risk_events", row)]
 
 
 @fact_rows.register

@@ -228,11 +228,11 @@ CREATE TABLE IF NOT EXISTS risk_events
     sequence UInt64,
     symbol LowCardinality(String),
     received_at DateTime64(9, 'UTC'),
-    event LowCardinality(String) COMMENT 'kill_tripped, kill_reset or command_handled',
+    event LowCardinality(String) COMMENT 'kill_tripped, kill_reset, command_handled or reconciled',
     verb LowCardinality(String),
     reason String,
     operator String,
-    is_accepted Bool,
+    is_accepted Bool COMMENT 'of a command; whether it agreed, of a reconciliation',
     is_peak_rebased Bool,
     detail String,
     inserted_at DateTime('UTC') DEFAULT now()

@@ -21,7 +21,9 @@ from flows.domain.order import (
     OrderReport,
     OrderStatus,
     OrderType,
+    OutsideFill,
     Purpose,
+    Withdrawn,
 )
 from flows.domain.position import Direction, PositionChanged, TradeClosed
 from flows.domain.risk import Approved, RefusalReason, Refused
@@ -30,6 +32,7 @@ from flows.domain.run import (
     CommandHandled,
     JournalEntry,
     Journalled,
+    Reconciled,
     RunEnded,
     RunStarted,
 )
@@ -117,6 +120,17 @@ def facts_of_every_kind(received_ns: int, number: int) -> list[Journalled]:
             fee=Decimal("0.0155"),
             is_maker=False,
         ),
+        OutsideFill(
+            **at,
+            client_order_id="4711",
+            trade_id=f"x-{number}",
+            side=Side.SELL,
+            price=Decimal("30999.95"),
+            quantity=quantity,
+            fee=Decimal("0.0155"),
+            is_maker=True,
+        ),
+        Withdrawn(**at, client_order_id=name),
         OrderReport(
             **at,
             client_order_id=name,
@@ -153,6 +167,7 @@ def facts_of_every_kind(received_ns: int, number: int) -> list[Journalled]:
             reason="lunch",
             is_accepted=True,
         ),
+        Reconciled(**account, is_reconciled=False, reason="positions differ"),
         KillTripped(**account, reason=KillReason.DRAWDOWN, detail="1000 at limit"),
         KillReset(**account, operator="op", reason="seen", is_peak_rebased=True),
         AccountOpened(**account, opening=Opening(cash=Decimal("-0.25"))),
