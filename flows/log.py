@@ -5,9 +5,12 @@ what the strategy does is in the journal. The level comes from `MFT_LOG` (defaul
 `warning`), lines go to standard error, as JSON where that is not a terminal.
 """
 
+import io
 import logging
 import os
 import sys
+from contextlib import suppress
+from typing import TextIO, cast
 
 import structlog
 
@@ -23,6 +26,14 @@ EVENTS = {
     "killed": "The kill switch latched: reason, detail.",
     "kill_reset": "A person released the kill switch: operator.",
     "kill_latch_failed": "The kill latch is not what it should be: reason.",
+    "watchdog_lost": "The watchdog has ended or cannot be started: why.",
+    "watchdog_kills": "The watchdog kills the account at the exchange: why.",
+    "watchdog_killed": "The watchdog is done: time until flat, what remains.",
+    "watchdog_stood_down": "The engine has died, and another has taken over.",
+    "countdown_failed": "The exchange's dead man's switch was not set: why.",
+    "protective_stop_refused": "The exchange takes no stop for a position: why.",
+    "protective_stop_unknown": "Whether a stop was placed is asked for: why.",
+    "protective_stops_unlisted": "The list of stops cannot be read: why.",
     "command_handled": "An operator's command is journalled: verb, outcome.",
     "control_failed": "A client's conversation ended by an error of ours: error.",
     "account_read": "What the exchange grants the account: wallet, fee, leverage.",
@@ -74,8 +85,28 @@ def configure() -> None:
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[level.upper()]
         ),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(
+            file=cast(TextIO, _Unfailing(sys.stderr))
+        ),
     )
+
+
+class _Unfailing(io.TextIOBase):
+    """A text file to which writing never raises: a full disk must not stop a kill."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, text: str) -> int:
+        """Write, if it can be."""
+        with suppress(OSError, ValueError):
+            return self._file.write(text)
+        return 0
+
+    def flush(self) -> None:
+        """Hand on what was written, if it can be."""
+        with suppress(OSError, ValueError):
+            self._file.flush()
 
 
 def _check_event(

@@ -1,6 +1,7 @@
 """Logging: levels, form and the documented list of events."""
 
 import json
+from pathlib import Path
 
 import pytest
 import structlog
@@ -29,6 +30,19 @@ def test_configure_info_writes_json_lines_to_stderr(
         "abc",
         "info",
     )
+
+
+def test_configure_full_disk_behind_stderr_stops_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    full = Path("/dev/full").open("w", encoding="utf-8")  # noqa: SIM115 - see below
+    monkeypatch.setattr("sys.stderr", full)
+    monkeypatch.setenv("MFT_LOG", "info")
+    log.configure()
+    structlog.get_logger().info("replay_started", run_id="a" * 100_000)
+    structlog.get_logger().info("replay_started", run_id="abc")
+    with pytest.raises(OSError, match="No space left"):
+        full.close()
 
 
 def test_configure_default_level_is_silent_about_info(
