@@ -18,6 +18,11 @@ CLICKHOUSE = "clickhouse"
 RECORDING = "recording"
 CONTROL = "control.sock"
 KILL_LATCH = "KILLED"
+KILLS = "kills"
+"""Evidence of the kills that no engine carried out."""
+ACCESS = "access.json"
+"""Where the engine's orders go."""
+WATCHDOG_LOG = "watchdog.log"
 _LOCK = ".lock"
 _ARCHIVE_LOCK = ".archive.lock"
 _PARTIAL = ".partial"
@@ -186,17 +191,32 @@ class DataDirectory:
     """
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         self._lock_path = path / _LOCK
         self._lock = _locked(path)
         self.journal = path / JOURNAL
         self.recording = path / RECORDING
         self.control = path / CONTROL
         self.kill_latch = path / KILL_LATCH
+        self.access = path / ACCESS
+        self.watchdog_log = path / WATCHDOG_LOG
 
     def release(self) -> None:
         """Let another engine use the directory."""
         self._lock_path.unlink(missing_ok=True)
         self._lock.close()
+
+
+def is_engine_in(path: Path) -> bool:
+    """Whether a process holds an engine's directory."""
+    try:
+        with (path / _LOCK).open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
 
 
 def _locked(

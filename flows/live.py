@@ -11,6 +11,7 @@ from connectors.binance.exchange_info import check_symbols
 from connectors.binance.feed import MarketFeed
 from connectors.binance.signing import Signer
 from connectors.binance.source import FrameRecorder, Live, Stop
+from connectors.binance.stop_desk import Wanted
 from connectors.binance.transport import Endpoints, Transport, fetch_instruments
 from flows.domain.books import Books
 from flows.domain.errors import ConfigurationError
@@ -41,6 +42,8 @@ class Orders:
     terms: AccountTerms
     held: Callable[[], Mapping[str, Decimal]]
     """Signed quantity by symbol, as the account's books have it."""
+    stops: Wanted
+    """The stops that should stand at the exchange, by symbol."""
     why_withhold: Callable[[], str]
     """Asked right before an order that may increase risk; empty: nothing."""
 
@@ -92,7 +95,7 @@ def open_market(
         feed.outbox.tell(ACCOUNT_STREAM, opening, begun_ns)
     if orders is not None and opening is not None:
         fee_bps = orders.terms.taker_fee_bps
-        feed.trade(opening, orders.held, fee_bps=fee_bps, now_ns=begun_ns)
+        feed.trade(opening, orders.held, orders.stops, fee_bps=fee_bps, now_ns=begun_ns)
     feed.on_time(begun_ns)
     feed.begin_segment(begun_ns)
 

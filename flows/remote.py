@@ -76,6 +76,23 @@ def kill(data: Path, request: Request) -> Handled | LatchLeft:
         return LatchLeft(path, str(error), isinstance(error, EngineSilent))
 
 
+def flat_after_ns(data: Path, *, within_s: float) -> int | None:
+    """How long a killed engine took until it was flat; None if longer than that.
+
+    Also None where it ends, or does not answer, before it is.
+    """
+    until_s = time.monotonic() + within_s
+    try:
+        for told in states(data):
+            if told.killed is not None and told.killed.flat_after_ns is not None:
+                return told.killed.flat_after_ns
+            if time.monotonic() >= until_s:
+                break
+    except NoEngine:
+        pass
+    return None
+
+
 def _socket(data: Path) -> Path:
     if not data.is_dir():
         msg = f"{data}: no such directory; expected that of an `mft trade --data`"

@@ -73,6 +73,11 @@ class Settings(BaseSettings):
         le=1_000_000,
         description="Loss before fees at which a position is left.",
     )
+    protective_extra_bps: Positive = Field(
+        Decimal(35),
+        le=1_000_000,
+        description="How much wider than stop_bps the stop order at the exchange is.",
+    )
     max_hold_s: int = Field(
         60,
         ge=1,
@@ -195,6 +200,11 @@ class Settings(BaseSettings):
             max_clock_skew_ms=self.max_clock_skew_ms,
             mark_max_age_ms=self.mark_max_age_ms,
         )
+
+    @property
+    def protective_stop_bps(self) -> Decimal:
+        """How far from the entry the stop order at the exchange fires."""
+        return self.stop_bps + self.protective_extra_bps
 
     @property
     def paper_rules(self) -> PaperRules:

@@ -14,7 +14,7 @@ import msgspec
 from connectors.latency import Latency
 from flows.domain.account import Account
 from flows.domain.books import Books
-from flows.domain.kill import KillSwitch
+from flows.domain.control import Controls
 from flows.domain.order import Purpose, WorkingOrder
 from flows.domain.position import Position
 from flows.domain.risk import Approved, Refused
@@ -76,6 +76,8 @@ class KillTold(msgspec.Struct, frozen=True):
     reason: str
     detail: str
     since_ns: int
+    flat_after_ns: int | None = None
+    """How long it took until nothing was held; None while something is."""
 
 
 class LimitTold(msgspec.Struct, frozen=True):
@@ -194,7 +196,7 @@ class Observer:
             drawdown=plain(ledger.curve.drawdown),
             fees=plain(ledger.fees),
             limits=_limits_told(account, now_ns),
-            killed=_kill_told(controls.kill_switch),
+            killed=_kill_told(controls),
             alarm=alarm,
             is_paused=controls.is_paused,
             is_flattening=controls.closing is Purpose.FLATTEN,
@@ -218,11 +220,16 @@ class Observer:
         return LatencyTold(self._latency.count, p50, p99, p999)
 
 
-def _kill_told(switch: KillSwitch) -> KillTold | None:
-    tripped = switch.tripped
+def _kill_told(controls: Controls) -> KillTold | None:
+    tripped = controls.kill_switch.tripped
     if tripped is None:
         return None
-    return KillTold(tripped.reason.value, tripped.detail, tripped.received_ns)
+    return KillTold(
+        tripped.reason.value,
+        tripped.detail,
+        tripped.received_ns,
+        controls.flat_after_ns,
+    )
 
 
 def _age_ms(since_ns: int, now_ns: int) -> int:

@@ -6,8 +6,8 @@ done; a later run, a replay of the recording and the archive all start from thes
 
 import secrets
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,12 +26,15 @@ from connectors.latency import Latency, LatencySink
 from connectors.output import DataDirectory
 from connectors.recorder import Recorder
 from flows.control import ControlDesk, WatchedJournal
+from flows.domain.account import Account
 from flows.domain.errors import ConfigurationError
 from flows.domain.fault import Fault
 from flows.domain.instrument import Instruments
 from flows.domain.opening import Opening
 from flows.domain.run import RunStarted
 from flows.domain.units import NS_PER_MS, NS_PER_S
+from flows.flatten import Access, leave_access
+from flows.guard import Guard, NoGuard
 from flows.kill_keeper import KillKeeper, latched_opening
 from flows.live import MarketJob, Orders, listed_instruments, open_market
 from flows.restart import succeed
@@ -81,11 +84,16 @@ def trade(job: TradeJob, on_status: OnStatus = lambda _status: None) -> Telemetr
         opening = latched_opening(before, found)
         engine = build_engine(job.settings, started, Instruments(instruments))
         orders: Orders | None = None
-        if signer is not None:
+        guard: Guard | NoGuard = NoGuard()
+        access = Access(job.mode, job.market.endpoints.rest)
+        leave_access(data.access, access)
+        if signer is not None and job.credentials is not None:
             terms = _terms(job, signer)
             opening = _remote(opening, started, job, terms)
             why_withhold = partial(_why_withhold, engine, data.kill_latch)
-            orders = Orders(signer, terms, engine.held, why_withhold)
+            orders = Orders(signer, terms, engine.held, engine.stops, why_withhold)
+            guard = Guard(data, access, job.credentials, engine.account.entering)
+            stack.enter_context(_guarded(guard, engine.account))
         journal = Journal(data.journal, started.run_id, is_durable=signer is not None)
         stack.callback(journal.close)
         recorder: Recorder | None = None
@@ -98,10 +106,12 @@ def trade(job: TradeJob, on_status: OnStatus = lambda _status: None) -> Telemetr
         )
 
         def look() -> Telemetry:
-            return observer.look(live.clock(), keeper.alarm)
+            alarms = filter(None, (keeper.alarm, guard.alarm))
+            return observer.look(live.clock(), "; ".join(alarms))
 
         def on_poll(now_ns: int) -> None:
             keeper.watch(now_ns)
+            guard.watch(now_ns)
 
         live = open_market(
             job.market,
@@ -130,6 +140,17 @@ def trade(job: TradeJob, on_status: OnStatus = lambda _status: None) -> Telemetr
         raise recorder.error
     _log.info("trade_ended", run_id=started.run_id, reason=live.stop.reason)
     return last
+
+
+@contextmanager
+def _guarded(guard: Guard, account: Account) -> Iterator[None]:
+    """Let the watchdog go where nothing is left to be killed; an error leaves it on."""
+    is_over = False
+    try:
+        yield
+        is_over = account.is_flat or not account.kill_switch.is_latched
+    finally:
+        guard.close(is_farewell=is_over)
 
 
 def _run(live: Live, engine: Engine, journal: EntryStore, latency: Latency) -> None:

@@ -6,6 +6,7 @@ Replay, paper and live differ only in the source, the venue and the sink handed 
 Step names are part of stored state: a test pins them.
 """
 
+import decimal
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -24,9 +25,11 @@ from flows.domain.frame import RawFrame
 from flows.domain.imbalance import ImbalanceRule
 from flows.domain.instrument import Instruments
 from flows.domain.paper import PaperVenue
+from flows.domain.protection import StopTerms, stop_terms
 from flows.domain.risk import RiskGate
 from flows.domain.run import JournalEntry, RunStarted
 from flows.domain.signal import ZoneTracker
+from flows.domain.units import EXACT
 from flows.operators.account import account
 from flows.operators.books import books
 from flows.operators.imbalance import imbalance
@@ -42,6 +45,20 @@ class Engine:
     rule: ImbalanceRule
     tracker: ZoneTracker
     account: Account
+    instruments: Instruments
+    protective_stop_bps: Decimal
+
+    def stops(self) -> dict[str, StopTerms]:
+        """The stop that each open position should have at an exchange, by symbol."""
+        with decimal.localcontext(EXACT):
+            return {
+                symbol: stop_terms(
+                    position,
+                    self.protective_stop_bps,
+                    self.instruments.find(symbol, 0, 0).tick_size,
+                )
+                for symbol, position in self.account.ledger.positions.items()
+            }
 
     def held(self) -> dict[str, Decimal]:
         """Signed quantity by symbol."""
@@ -73,6 +90,8 @@ def build_engine(
             PaperVenue(settings.paper_rules),
             instruments,
         ),
+        instruments=instruments,
+        protective_stop_bps=settings.protective_stop_bps,
     )
 
 

@@ -1,4 +1,4 @@
-"""`mft pause`, `resume`, `flatten`, `stop`, `kill`, `reset`: what a person decides."""
+"""`mft pause`, `resume`, `flatten`, `stop`, `reset`: what a person decides."""
 
 import getpass
 import os
@@ -96,38 +96,10 @@ def reset_command(
     )
 
 
-def kill_command(
-    data: Data = Path("data"),
-    reason: Reason = "",
-    operator: Operator = None,
-    as_json: Json = False,
-) -> int:
-    """Latch the kill switch: close everything, and trade no more until a reset.
-
-    Where no engine answers, the latch is left in its directory: an engine that goes on
-    there is killed, and so is the next one.
-
-    Example: mft kill --data data/paper --reason "fills look wrong"
-    """
-    from connectors.control.protocol import Handled
-    from flows import remote
-
-    outcome = remote.kill(data, _request("kill", reason, operator))
-    if isinstance(outcome, Handled):
-        return _tell(outcome, as_json=as_json)
-    if outcome.is_engine_there:
-        msg = f"{outcome.why}; its kill latch is in place: {outcome.path}"
-        raise EngineSilent(msg)
-    if as_json:
-        _print_json({"type": "latched", "path": str(outcome.path)})
-    else:
-        typer.echo(f"{outcome.why}; the next one starts killed: {outcome.path}")
-    return 0
-
-
-def _request(
+def request_of(
     verb: str, reason: str, operator: str | None, *, rebase_peak: bool = False
 ) -> "Request":
+    """A request as it is sent, of the present user where nobody is named."""
     from connectors.control.protocol import Request
 
     who, why = _as_text(operator or _user()), _as_text(reason)
@@ -157,7 +129,7 @@ def _command(
 ) -> int:
     from flows import remote
 
-    request = _request(verb, reason, operator, rebase_peak=rebase_peak)
+    request = request_of(verb, reason, operator, rebase_peak=rebase_peak)
     try:
         handled = remote.command(data, request)
     except EngineSilent as error:
@@ -166,15 +138,15 @@ def _command(
     except NoEngine as error:
         msg = f"{error}; start it first: mft trade --data {data}"
         raise NoEngine(msg) from error
-    return _tell(handled, as_json=as_json)
+    return tell_handled(handled, as_json=as_json)
 
 
-def _tell(handled: "Handled", *, as_json: bool) -> int:
+def tell_handled(handled: "Handled", *, as_json: bool) -> int:
     """Print what became of a command; the exit status."""
     verb = handled.verb.value
     is_fine = handled.is_accepted and not handled.alarm
     if as_json:
-        _print_json(handled)
+        print_json(handled)
         return 0 if is_fine else _REFUSED
     if not handled.is_accepted:
         msg = f"{verb} refused: {handled.detail}"
@@ -186,7 +158,8 @@ def _tell(handled: "Handled", *, as_json: bool) -> int:
     return 0
 
 
-def _print_json(content: object) -> None:
+def print_json(content: object) -> None:
+    """Print something as JSON."""
     import msgspec
 
     typer.echo(msgspec.json.format(msgspec.json.encode(content)).decode())

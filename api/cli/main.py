@@ -10,7 +10,9 @@ from api.cli import (
     bench,
     control,
     doctor,
+    drill,
     exchange,
+    kill,
     record,
     replay,
     status,
@@ -41,7 +43,8 @@ app.command("status")(status.status_command)
 app.command("pause")(control.pause_command)
 app.command("resume")(control.resume_command)
 app.command("flatten")(control.flatten_command)
-app.command("kill")(control.kill_command)
+app.command("kill")(kill.kill_command)
+app.command("drill")(drill.drill_command)
 app.command("reset")(control.reset_command)
 app.command("stop")(control.stop_command)
 app.command("record")(record.record_command)

@@ -7,6 +7,7 @@ to the account has its place in the one order of frames.
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from random import Random
+from typing import Protocol
 
 import structlog
 
@@ -14,8 +15,14 @@ from connectors.binance.budget import WeightBudget
 from connectors.binance.order_desk import OrderDesk
 from connectors.binance.outbox import MALFORMED_STREAM, Outbox
 from connectors.binance.reconciliation import Reconciliation, Verdict
+from connectors.binance.stop_desk import StopDesk, Wanted
 from connectors.binance.user_stream import UserStream
-from connectors.binance.user_wire import Ignored, KeyExpired, read_user_event
+from connectors.binance.user_wire import (
+    AlgoState,
+    Ignored,
+    KeyExpired,
+    read_user_event,
+)
 from flows.domain.errors import MalformedFrame
 from flows.domain.opening import Opening
 from flows.domain.order import Order
@@ -29,10 +36,23 @@ _EVENT_EXPECTED_NS = 3 * NS_PER_S
 _log = structlog.get_logger()
 
 
+class _Part(Protocol):
+    """What asks the exchange, and is given the answers."""
+
+    def owns(self, serial: int, /) -> bool: ...
+
+    def on_reply(
+        self, serial: int, status: int, body: bytes, now_ns: int, /
+    ) -> None: ...
+
+    def on_failed(self, serial: int, reason: str, now_ns: int, /) -> None: ...
+
+
 class ExecutionFeed:
     """Places and cancels orders and keeps the account's books true.
 
-    `held` says what those books hold, `on_verdict` is told whether to believe them.
+    `held` says what those books hold, `stops` which stops that wants, `on_verdict` is
+    told whether to believe them.
     """
 
     def __init__(
@@ -42,13 +62,28 @@ class ExecutionFeed:
         random: Random,
         *,
         held: Callable[[], Mapping[str, Decimal]],
+        stops: Wanted,
         on_verdict: Callable[[Verdict, int], None],
         fee_bps: Decimal,
+        order_prefix: str,
     ) -> None:
         self.desk = OrderDesk(outbox, fee_bps=fee_bps)
         self.stream = UserStream(outbox, random)
         self.reconciliation = Reconciliation(
             outbox, budget, self.desk, held, on_verdict
+        )
+        self.stops = StopDesk(
+            outbox,
+            budget,
+            stops,
+            lambda: self.reconciliation.reconciled_ns,
+            order_prefix=order_prefix,
+        )
+        self._parts: tuple[_Part, ...] = (
+            self.desk,
+            self.stream,
+            self.stops,
+            self.reconciliation,
         )
         self._outbox = outbox
         self._silent_since_ns = 0
@@ -70,16 +105,13 @@ class ExecutionFeed:
 
     def owns(self, serial: int) -> bool:
         """Whether a connection or request is of this side."""
-        return (
-            self.desk.owns(serial)
-            or self.stream.owns(serial)
-            or self.reconciliation.owns(serial)
-        )
+        return any(part.owns(serial) for part in self._parts)
 
     def on_open(self, now_ns: int) -> None:
         """The user data stream is open; what happened before is asked for."""
         self.stream.on_open()
         self._silent_since_ns = 0
+        self.stops.doubt(now_ns)
         self.reconciliation.doubt("the user data stream began", now_ns)
 
     def on_closed(self, reason: str, now_ns: int) -> None:
@@ -103,6 +135,8 @@ class ExecutionFeed:
             case KeyExpired():
                 self.stream.restart("its key expired", now_ns)
                 self.reconciliation.doubt("the user data stream ended", now_ns)
+            case AlgoState():
+                self.stops.on_update(event, now_ns)
             case Ignored():
                 return
             case (state, execution):
@@ -113,21 +147,14 @@ class ExecutionFeed:
 
     def on_reply(self, serial: int, status: int, body: bytes, now_ns: int) -> None:
         """The exchange has answered a request."""
-        if self.desk.owns(serial):
-            self.desk.on_reply(serial, status, body, now_ns)
-        elif self.stream.owns(serial):
-            self.stream.on_reply(serial, status, body, now_ns)
-        else:
-            self.reconciliation.on_reply(serial, status, body, now_ns)
+        self._part_of(serial).on_reply(serial, status, body, now_ns)
 
     def on_failed(self, serial: int, reason: str, now_ns: int) -> None:
         """A request got no answer."""
-        if self.desk.owns(serial):
-            self.desk.on_failed(serial, reason, now_ns)
-        elif self.stream.owns(serial):
-            self.stream.on_failed(serial, reason, now_ns)
-        else:
-            self.reconciliation.on_failed(serial, reason, now_ns)
+        self._part_of(serial).on_failed(serial, reason, now_ns)
+
+    def _part_of(self, serial: int) -> _Part:
+        return next(part for part in self._parts if part.owns(serial))
 
     def on_withheld(self, serial: int, reason: str, now_ns: int) -> None:
         """An order was stopped right before the socket."""
@@ -137,6 +164,9 @@ class ExecutionFeed:
         """Do what is due."""
         self.stream.on_time(now_ns)
         self.desk.on_time(now_ns)
+        self.stops.on_time(now_ns)
+        if self.stops.wants_proof:
+            self.reconciliation.hasten(now_ns)
         silent_ns = now_ns - (self._silent_since_ns or now_ns)
         if self.stream.is_up and silent_ns >= _EVENT_EXPECTED_NS:
             self._silent_since_ns = 0

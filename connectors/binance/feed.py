@@ -31,6 +31,7 @@ from connectors.binance.outbox import (
 )
 from connectors.binance.reconciliation import Verdict
 from connectors.binance.snapshots import SnapshotDesk
+from connectors.binance.stop_desk import Wanted
 from flows.domain.books import Books
 from flows.domain.frame import RawFrame
 from flows.domain.instrument import Instrument
@@ -123,6 +124,7 @@ class MarketFeed:
         self,
         opening: Opening,
         held: Callable[[], Mapping[str, Decimal]],
+        stops: Wanted,
         *,
         fee_bps: Decimal,
         now_ns: int,
@@ -133,8 +135,10 @@ class MarketFeed:
             self.budget,
             self._random,
             held=held,
+            stops=stops,
             on_verdict=self._on_verdict,
             fee_bps=fee_bps,
+            order_prefix=opening.order_prefix,
         )
         self.execution.restore(opening, now_ns)
         self._on_verdict(Verdict(reason="nothing is compared yet"), now_ns)

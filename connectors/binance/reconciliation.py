@@ -98,10 +98,9 @@ class Reconciliation:
         self._on_verdict = on_verdict
         self._asked: dict[int, _Ask] = {}
         self._pass: _Pass | None = None
-        self._due_ns = 0
+        self._due_ns = self._hastened_ns = 0
         self._differences = 0
         self._reconciled_ns = 0
-        """When all that the exchange had done was told; 0: never."""
 
     def restore(self, opening: Opening) -> None:
         """Go on from an earlier run."""
@@ -119,6 +118,16 @@ class Reconciliation:
             self.is_reconciled = False
             _log.warning("unreconciled", reason=reason)
             self._on_verdict(Verdict(reason=reason), now_ns)
+
+    @property
+    def reconciled_ns(self) -> int:
+        """When all that the exchange had done was told; 0: never."""
+        return self._reconciled_ns
+
+    def hasten(self, now_ns: int) -> None:
+        """Compare soon, also where nothing is in doubt; at most once a second."""
+        if now_ns - self._hastened_ns >= NS_PER_S:
+            self._hastened_ns = self._due_ns = now_ns
 
     def on_time(self, now_ns: int) -> None:
         """Begin a comparison where one is due and nothing is under way."""

@@ -100,6 +100,16 @@ def credentials_from(environment: Mapping[str, str] = os.environ) -> Credentials
     return Credentials(key, secret)
 
 
+def environment_of(credentials: Credentials) -> dict[str, str]:
+    """The variables that give another process the same HMAC credentials.
+
+    An Ed25519 key is named by a variable already; its file is read again.
+    """
+    if credentials.private_key is not None:
+        return {}
+    return {KEY_VARIABLE: credentials.key, SECRET_VARIABLE: credentials.secret}
+
+
 def _private_key(path: Path) -> Ed25519PrivateKey:
     try:
         key = load_pem_private_key(path.read_bytes(), password=None)
@@ -122,7 +132,7 @@ def check_host(mode: Mode, url: str) -> None:
             is_allowed = is_tls and _is_at(parts.port, host, DEMO_HOSTS)
         case Mode.LIVE:
             is_allowed = is_tls and _is_at(parts.port, host, PRODUCTION_HOSTS)
-        case Mode.PAPER:
+        case _:  # paper sends nothing anywhere
             is_allowed = False
     if not is_allowed or parts.username is not None or parts.password is not None:
         msg = f"Mode {mode.value} does not sign requests to {host or url!r}"

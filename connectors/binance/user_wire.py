@@ -10,6 +10,7 @@ import msgspec
 
 from flows.domain.errors import MalformedFrame
 from flows.domain.order import OrderStatus
+from flows.domain.side import Side
 
 _STATUSES = {
     "NEW": OrderStatus.NEW,
@@ -58,6 +59,21 @@ class HeldAmount(msgspec.Struct, frozen=True):
     entry_price: Decimal
 
 
+class AlgoState(msgspec.Struct, frozen=True):
+    """A conditional order as a list or an event shows it."""
+
+    symbol: str
+    client_order_id: str
+    side: Side
+    trigger_price: Decimal
+    status: str
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it has neither fired nor ended."""
+        return self.status == "NEW"
+
+
 class KeyExpired(msgspec.Struct, frozen=True):
     """The listen key is no longer valid; its stream stays silent from now on."""
 
@@ -68,7 +84,7 @@ class Ignored(msgspec.Struct, frozen=True):
     kind: str
 
 
-UserEvent = tuple[OrderState, Execution | None] | KeyExpired | Ignored
+UserEvent = tuple[OrderState, Execution | None] | AlgoState | KeyExpired | Ignored
 
 
 class _Order(msgspec.Struct):
@@ -115,6 +131,22 @@ class _Update(msgspec.Struct):
     N: str = ""
 
 
+class _Algo(msgspec.Struct):
+    symbol: str
+    clientAlgoId: str  # noqa: N815 - the exchange's own name
+    side: Side
+    triggerPrice: Decimal  # noqa: N815 - the exchange's own name
+    algoStatus: str  # noqa: N815 - the exchange's own name
+
+
+class _AlgoUpdate(msgspec.Struct):
+    s: str
+    caid: str
+    S: Side
+    tp: Decimal
+    X: str
+
+
 class _Event(msgspec.Struct):
     e: str = ""
     o: msgspec.Raw = msgspec.Raw(b"")
@@ -130,6 +162,8 @@ _decode_trades = msgspec.json.Decoder(list[_Trade]).decode
 _decode_positions = msgspec.json.Decoder(list[_Position]).decode
 _decode_event = msgspec.json.Decoder(_Event).decode
 _decode_update = msgspec.json.Decoder(_Update).decode
+_decode_algos = msgspec.json.Decoder(list[_Algo]).decode
+_decode_algo_update = msgspec.json.Decoder(_AlgoUpdate).decode
 _decode_key = msgspec.json.Decoder(_Key).decode
 
 
@@ -170,6 +204,14 @@ def read_positions(body: bytes) -> dict[str, HeldAmount]:
     return {symbol: held for symbol, held in found if held.amount}
 
 
+def read_algos(body: bytes) -> list[AlgoState]:
+    """The conditional orders of a query. Raises MalformedFrame."""
+    try:
+        return [_algo(algo) for algo in _decode_algos(body)]
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise _malformed("conditional orders", error) from error
+
+
 def read_listen_key(body: bytes) -> str:
     """The key of the user data stream. Raises MalformedFrame."""
     try:
@@ -184,9 +226,13 @@ def read_user_event(text: bytes) -> UserEvent:
         event = _decode_event(text)
         if event.e == "listenKeyExpired":
             return KeyExpired()
-        if event.e != "ORDER_TRADE_UPDATE":
-            return Ignored(event.e)
-        return _order_update(_decode_update(event.o))
+        if event.e == "ORDER_TRADE_UPDATE":
+            return _order_update(_decode_update(event.o))
+        if event.e == "ALGO_UPDATE":
+            update = _decode_algo_update(event.o)
+            price = _amount(update.tp)
+            return AlgoState(update.s, update.caid, update.S, price, update.X)
+        return Ignored(event.e)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise _malformed("a user data event", error) from error
 
@@ -235,6 +281,16 @@ def _execution(trade: _Trade) -> Execution:
         commission_asset=trade.commissionAsset,
         is_maker=trade.maker,
         time_ms=trade.time,
+    )
+
+
+def _algo(algo: _Algo) -> AlgoState:
+    return AlgoState(
+        algo.symbol,
+        algo.clientAlgoId,
+        algo.side,
+        _amount(algo.triggerPrice),
+        algo.algoStatus,
     )
 
 

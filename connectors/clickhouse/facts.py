@@ -7,8 +7,8 @@ from functools import singledispatch
 from typing import NamedTuple
 
 from flows.domain.equity import EquityMarked
-from flows.domain.kill import KillReset, KillTripped
-from flows.domain.order import Fill, Order, OrderReport, Withdrawn
+from flows.domain.kill import KillCompleted, KillReset, KillTripped
+from flows.domain.order import Fill, Order, OrderReport, ProtectiveStop, Withdrawn
 from flows.domain.position import PositionChanged, TradeClosed
 from flows.domain.risk import Approved, Refused
 from flows.domain.run import (
@@ -59,6 +59,7 @@ _ORDER = (
     "is_reduce_only",
     "notional",
 )
+_STOP = ("client_order_id", "side", "trigger_price", "status", "reason")
 _REPORT = ("client_order_id", "status", "filled_quantity", "reason")
 _FILL = (
     "client_order_id",
@@ -109,6 +110,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "signals": PLACE + _SIGNAL,
     "decisions": PLACE + _DECISION,
     "orders": PLACE + _ORDER,
+    "protective_stops": PLACE + _STOP,
     "order_reports": PLACE + _REPORT,
     "fills": PLACE + _FILL,
     "positions": PLACE + _POSITION,
@@ -168,6 +170,12 @@ def _order(order: Order) -> Values:
         order.is_reduce_only,
         order.notional,
     )
+
+
+@fact_rows.register
+def _(fact: ProtectiveStop) -> list[TableRow]:
+    terms = (fact.client_order_id, fact.side.value, fact.trigger_price)
+    return [TableRow("protective_stops", (*terms, fact.status.value, fact.reason))]
 
 
 @fact_rows.register
@@ -258,6 +266,13 @@ def _(fact: Reconciled) -> list[TableRow]:
 @fact_rows.register
 def _(fact: KillTripped) -> list[TableRow]:
     row = ("kill_tripped", "", fact.reason.value, "", True, False, fact.detail)
+    return [TableRow("risk_events", row)]
+
+
+@fact_rows.register
+def _(fact: KillCompleted) -> list[TableRow]:
+    detail = f"flat after {fact.after_ns} ns"
+    row = ("kill_completed", "", "", "", True, False, detail)
     return [TableRow("risk_events", row)]
 
 

@@ -89,6 +89,27 @@ ORDER BY (symbol, received_at, run_id, sequence)
 SETTINGS non_replicated_deduplication_window = 1000,
     fsync_after_insert = 1, fsync_part_directory = 1;
 
+-- Stop orders that stand at the exchange for open positions.
+CREATE TABLE IF NOT EXISTS protective_stops
+(
+    run_id LowCardinality(String),
+    block UInt64,
+    sequence UInt64,
+    symbol LowCardinality(String),
+    received_at DateTime64(9, 'UTC'),
+    client_order_id String,
+    side LowCardinality(String),
+    trigger_price Decimal(76, 24) COMMENT 'mark price at which it fires',
+    status LowCardinality(String) COMMENT 'SENT, WORKING, REFUSED or ENDED',
+    reason String,
+    inserted_at DateTime('UTC') DEFAULT now()
+)
+ENGINE = MergeTree
+PARTITION BY toDate(received_at)
+ORDER BY (symbol, received_at, run_id, sequence)
+SETTINGS non_replicated_deduplication_window = 1000,
+    fsync_after_insert = 1, fsync_part_directory = 1;
+
 -- What the venue said of an order.
 CREATE TABLE IF NOT EXISTS order_reports
 (
@@ -228,7 +249,7 @@ CREATE TABLE IF NOT EXISTS risk_events
     sequence UInt64,
     symbol LowCardinality(String),
     received_at DateTime64(9, 'UTC'),
-    event LowCardinality(String) COMMENT 'kill_tripped, kill_reset, command_handled or reconciled',
+    event LowCardinality(String) COMMENT 'kill_tripped, kill_completed, kill_reset, command_handled, reconciled',
     verb LowCardinality(String),
     reason String,
     operator String,

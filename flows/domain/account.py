@@ -33,7 +33,13 @@ from flows.domain.imbalance import Imbalance
 from flows.domain.instrument import Instruments
 from flows.domain.kill import KillReason
 from flows.domain.ledger import Ledger
-from flows.domain.order import Order, OutsideFill, Purpose, WorkingOrder
+from flows.domain.order import (
+    Order,
+    OutsideFill,
+    ProtectiveStop,
+    Purpose,
+    WorkingOrder,
+)
 from flows.domain.position import ExitRules, Position
 from flows.domain.refusal import EntryCheck
 from flows.domain.risk import Refused, RiskGate
@@ -124,6 +130,14 @@ class Account:
         """Orders in flight by symbol."""
         return self._execution.working
 
+    def entering(self) -> list[str]:
+        """Symbols with an order in flight that may increase a position."""
+        return [
+            symbol
+            for symbol, working in self.working.items()
+            if not working.order.is_reduce_only
+        ]
+
     def apply(self, events: Iterable[AccountEvent]) -> list[JournalEntry]:
         """Take events in order; everything they caused, in order."""
         with decimal.localcontext(EXACT):
@@ -132,6 +146,8 @@ class Account:
                 closing = self.controls.closing
                 if closing is not None:
                     self._close_everything(closing)
+                    if self.is_flat and self._watch.venue.is_reconciled:
+                        self.controls.on_flat()
         return self._transcript.take()
 
     def end(self) -> list[JournalEntry]:
@@ -280,6 +296,9 @@ class Account:
         """Book what an exchange did, at the time at which it was told."""
         now_ns = event.received_ns
         outcome = msgspec.structs.replace(event.outcome, received_ns=now_ns)
+        if isinstance(outcome, ProtectiveStop):
+            self._transcript.add(outcome)
+            return
         if isinstance(outcome, OutsideFill):
             self._execution.adopt(outcome)
         else:

@@ -5,6 +5,7 @@ from typing import assert_never
 from flows.domain.equity import EquityCurve
 from flows.domain.event import Command, Verb
 from flows.domain.kill import (
+    KillCompleted,
     KillReason,
     KillReset,
     KillSwitch,
@@ -30,6 +31,8 @@ class Controls:
         self.kill_switch = KillSwitch()
         self.is_paused = False
         self._is_flattening = False
+        self.flat_after_ns: int | None = None
+        """How long the last kill took until nothing was held; None: it still does."""
         self._transcript = transcript
         self._curve = curve
         self._limits = limits
@@ -39,6 +42,8 @@ class Controls:
         self.kill_switch.tripped = killed_before(opening)
         self.is_paused = opening.is_paused
         self._is_flattening = False
+        is_open = opening.positions or opening.lost_orders
+        self.flat_after_ns = None if is_open else 0
 
     @property
     def closing(self) -> Purpose | None:
@@ -56,7 +61,18 @@ class Controls:
         """Latch the kill switch and journal it; the first reason stands."""
         tripped = self.kill_switch.trip(reason, detail, self._transcript.now_ns)
         if tripped is not None:
+            self.flat_after_ns = None
             self._transcript.add(tripped)
+
+    def on_flat(self) -> None:
+        """Nothing is held any more: journal how long a kill took, once."""
+        tripped, now_ns = self.kill_switch.tripped, self._transcript.now_ns
+        if tripped is None or self.flat_after_ns is not None:
+            return
+        self.flat_after_ns = after_ns = now_ns - tripped.received_ns
+        self._transcript.add(
+            KillCompleted(received_ns=now_ns, symbol="", after_ns=after_ns)
+        )
 
     def judge_equity(self) -> None:
         """Trip the kill switch where equity stands at a loss limit."""

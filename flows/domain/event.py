@@ -11,7 +11,7 @@ import msgspec
 from flows.domain.instrument import Instrument
 from flows.domain.market import Market
 from flows.domain.opening import Opening
-from flows.domain.order import Fill, OrderReport, OutsideFill
+from flows.domain.order import Fill, OrderReport, OutsideFill, ProtectiveStop
 
 Levels = list[tuple[str, str]]
 """(price, quantity) as sent by the exchange; quantity 0 removes the level."""
@@ -139,7 +139,7 @@ class ExecutionTold(msgspec.Struct, frozen=True, gc=False):
     """What an exchange has done with an order, or on the account (`@execution`)."""
 
     received_ns: int
-    outcome: OutsideFill | Fill | OrderReport
+    outcome: OutsideFill | Fill | OrderReport | ProtectiveStop
 
 
 class OtherFrame(msgspec.Struct, frozen=True, gc=False):

@@ -21,6 +21,8 @@ class KillReason(Enum):
     """An exception in account or P&L code: unknown counts as a breach."""
     RECONCILIATION = "reconciliation"
     """The venue holds what no trade explains."""
+    WATCHDOG = "watchdog"
+    """The engine hung or died."""
 
 
 class KillTripped(Fact, frozen=True, kw_only=True):
@@ -28,6 +30,13 @@ class KillTripped(Fact, frozen=True, kw_only=True):
 
     reason: KillReason
     detail: str
+
+
+class KillCompleted(Fact, frozen=True, kw_only=True):
+    """A killed account holds nothing, has no order in flight, and the venue agrees."""
+
+    after_ns: int
+    """Since the kill switch latched."""
 
 
 def killed_before(opening: Opening) -> KillTripped | None:

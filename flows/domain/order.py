@@ -115,6 +115,29 @@ class Withdrawn(Fact, frozen=True, kw_only=True):
     client_order_id: str
 
 
+class StopStatus(Enum):
+    """Where a protective stop is in its life."""
+
+    SENT = "SENT"
+    WORKING = "WORKING"
+    REFUSED = "REFUSED"
+    """Not taken; another one follows while the position is open."""
+    ENDED = "ENDED"
+    """Fired, withdrawn, or gone with its position."""
+
+
+class ProtectiveStop(Fact, frozen=True, kw_only=True):
+    """A protective stop at the exchange and what has become of it."""
+
+    client_order_id: str
+    side: Side
+    """Of the order that it becomes: the opposite of its position's."""
+    trigger_price: Decimal
+    """Mark price at which it fires."""
+    status: StopStatus
+    reason: str = ""
+
+
 class OrderReport(Fact, frozen=True, kw_only=True):
     """What the venue says of an order, after the fills it names."""
 

@@ -7,9 +7,15 @@ import msgspec
 from flows.domain.equity import EquityMarked
 from flows.domain.event import Verb
 from flows.domain.fact import Fact
-from flows.domain.kill import KillReset, KillTripped
+from flows.domain.kill import KillCompleted, KillReset, KillTripped
 from flows.domain.opening import Opening
-from flows.domain.order import Fill, OrderReport, OutsideFill, Withdrawn
+from flows.domain.order import (
+    Fill,
+    OrderReport,
+    OutsideFill,
+    ProtectiveStop,
+    Withdrawn,
+)
 from flows.domain.position import PositionChanged, TradeClosed
 from flows.domain.risk import Approved, Refused
 from flows.domain.signal import Signal
@@ -71,6 +77,7 @@ Journalled = (
     | Fill
     | OutsideFill
     | Withdrawn
+    | ProtectiveStop
     | Reconciled
     | OrderReport
     | PositionChanged
@@ -79,6 +86,7 @@ Journalled = (
     | BookStateChanged
     | CommandHandled
     | KillTripped
+    | KillCompleted
     | KillReset
     | RunEnded
 )

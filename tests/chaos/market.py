@@ -82,9 +82,9 @@ class MarketRun:
     def now_ns(self) -> int:
         return self.venue.now_ns
 
-    def run(self, seconds: int) -> None:
+    def run(self, seconds: int | Fraction) -> None:
         """Let time pass, from one happening to the next."""
-        until_ns = self.now_ns + seconds * NS_PER_S
+        until_ns = self.now_ns + int(seconds * NS_PER_S)
         while self.now_ns < until_ns:
             due_ns = min(self.venue.due_ns, self.feed.due_ns, until_ns)
             if self._agenda:

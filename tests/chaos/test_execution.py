@@ -1,13 +1,20 @@
 """Orders under every fault: what the exchange did stands in the journal, once."""
 
 import os
+from fractions import Fraction
 
 import pytest
 
 from connectors.exchange.fault import ACCOUNT_KINDS, USER_KINDS, Fault, Kind
 from connectors.exchange.scenario import random_faults
 from flows.domain.event import Command, Verb
-from flows.domain.order import OrderReport, OrderStatus
+from flows.domain.order import (
+    OrderReport,
+    OrderStatus,
+    ProtectiveStop,
+    StopStatus,
+)
+from flows.domain.position import TradeClosed
 from tests.chaos.trading import TradingRun
 
 SYMBOLS = ["BTCUSDT", "ETHUSDT"]
@@ -48,6 +55,8 @@ def assert_proven(run: TradingRun) -> None:
     assert run.engine.held() == run.venue_positions()
     assert set(run.placed.values()) <= {1}
     assert set(run.venue_orders().values()) <= {1}, "an order arrived twice"
+    held = {stop.terms.symbol for stop in run.venue.trading.algos.waiting()}
+    assert held <= run.venue_positions().keys(), "a stop was left behind"
 
 
 def kill(run: TradingRun) -> None:
@@ -65,6 +74,25 @@ def test_execution_calm_exchange_agrees_to_the_last_digit() -> None:
     assert run.venue_positions() == {}
     curve = run.engine.account.ledger.curve
     assert curve.equity == run.venue.trading.account.wallet
+
+
+def test_execution_calm_exchange_every_position_has_a_stop_while_it_is_open() -> None:
+    run = TradingRun(SYMBOLS, seed=3)
+    bare: set[str] = set()
+    for _ in range(600):
+        run.run(Fraction(1, 10))
+        stops = run.venue.trading.algos.waiting()
+        covered = {(stop.terms.symbol, stop.terms.side.value) for stop in stops}
+        held = {
+            (symbol, "SELL" if amount > 0 else "BUY")
+            for symbol, amount in run.venue_positions().items()
+        }
+        bare_now = {symbol for symbol, _ in held - covered}
+        assert not bare & bare_now, "without a stop for a tenth of a second"
+        bare = bare_now
+    assert sum(isinstance(fact, TradeClosed) for fact in run.facts) > 10
+    sent = [f for f in run.facts if isinstance(f, ProtectiveStop)]
+    assert {f.status for f in sent} >= {StopStatus.WORKING, StopStatus.ENDED}
 
 
 NEEDS_RESTING_ORDERS = {Kind.CANCEL_RACE, Kind.PARTIAL_FILL}

@@ -50,7 +50,11 @@ class TradingRun(MarketRun):
         begun = opening or Opening(is_remote=True, order_prefix="chaos")
         self.feed.outbox.tell(ACCOUNT_STREAM, begun, self.now_ns)
         self.execution: ExecutionFeed = self.feed.trade(
-            begun, self.engine.held, fee_bps=FEE_BPS, now_ns=self.now_ns
+            begun,
+            self.engine.held,
+            self.engine.stops,
+            fee_bps=FEE_BPS,
+            now_ns=self.now_ns,
         )
         self.placed: Counter[str] = Counter()
         self.excess: list[str] = []

@@ -85,7 +85,8 @@ def test_apply_exception_within_latches_with_type_and_text() -> None:
 def test_apply_unknown_event_latches_instead_of_raising() -> None:
     scene = Scene()
     facts = scene.account.apply([object()])  # type: ignore[list-item]  # on purpose
-    assert kinds([entry.fact for entry in facts]) == ["RunStarted", "KillTripped"]
+    told = kinds([entry.fact for entry in facts])
+    assert told == ["RunStarted", "KillTripped", "KillCompleted"]
     assert scene.account.last_error.startswith("AttributeError: 'object' object")
 
 
@@ -160,7 +161,8 @@ def test_apply_entry_that_the_venue_refuses_kills_and_leaks_nothing() -> None:
     scene.state(BookState.SYNCED)
     scene.tight("99.99", "100.00")
     facts = scene.signal(BUY)
-    assert kinds(facts) == ["Signal", "Approved", "OrderReport", "KillTripped"]
+    told = ["Signal", "Approved", "OrderReport", "KillTripped", "KillCompleted"]
+    assert kinds(facts) == told
     assert scene.gate.gross_exposure({}) == 0
     assert orders(scene.wait(1000).tick()) == []
 

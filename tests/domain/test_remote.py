@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from flows.domain.event import AccountOpening, ExecutionTold, VenueStatus, Verb
-from flows.domain.kill import KillReason
+from flows.domain.kill import KillCompleted, KillReason
 from flows.domain.opening import LostOrder, Opening
 from flows.domain.order import (
     Fill,
@@ -16,7 +16,9 @@ from flows.domain.order import (
     OrderReport,
     OrderStatus,
     OutsideFill,
+    ProtectiveStop,
     Purpose,
+    StopStatus,
     Withdrawn,
 )
 from flows.domain.position import TradeClosed
@@ -53,7 +55,7 @@ class Remote(Scene):
         self.state(BookState.SYNCED)
         self.tight("99.99", "100.00")
 
-    def tell(self, outcome: Fill | OrderReport) -> list[object]:
+    def tell(self, outcome: Fill | OrderReport | ProtectiveStop) -> list[object]:
         return self.feed(ExecutionTold(self.now_ns, outcome))
 
     def fill(self, order: Order, price: str, quantity: str) -> list[object]:
@@ -309,3 +311,57 @@ def test_approved_orders_of_an_earlier_run_are_not_sent_again() -> None:
     assert only(Approved, scene.facts) == []
     scene.wait(int(70 * NS_PER_S // 1_000_000)).tick()
     assert only(Approved, scene.facts) == []
+
+
+# Protective stops and the end of a kill ----------------------------------------------
+
+
+def test_apply_protective_stop_is_journalled_at_the_time_it_was_told() -> None:
+    scene = Remote()
+    stop = ProtectiveStop(
+        received_ns=0,
+        symbol=A,
+        client_order_id="mftstop-r-1",
+        side=Side.SELL,
+        trigger_price=Decimal("99.5"),
+        status=StopStatus.WORKING,
+    )
+    told = scene.tell(stop)
+    assert told == [msgspec.structs.replace(stop, received_ns=scene.now_ns)]
+
+
+def test_entering_names_symbols_whose_order_may_still_open_something() -> None:
+    scene = Remote()
+    assert scene.account.entering() == []
+    order = scene.sent()
+    assert scene.account.entering() == [A]
+    scene.fill(order, "100", str(order.quantity))
+    scene.report(order, OrderStatus.FILLED, str(order.quantity))
+    scene.command(Verb.FLATTEN)
+    assert scene.account.working
+    assert scene.account.entering() == []
+
+
+def test_kill_is_completed_once_the_exchange_agrees_that_nothing_is_held() -> None:
+    scene = Remote()
+    order = scene.held()
+    [exit_order] = orders(scene.wait(1).command(Verb.KILL))
+    killed_ns = scene.now_ns
+    scene.venue_status(is_reconciled=False)
+    scene.wait(30)
+    scene.fill(exit_order, "99.9", str(order.quantity))
+    told = scene.report(exit_order, OrderStatus.FILLED, str(order.quantity))
+    assert only(KillCompleted, told) == []
+    [completed] = only(KillCompleted, scene.wait(5).venue_status())
+    assert completed.after_ns == scene.now_ns - killed_ns
+    assert only(KillCompleted, scene.wait(1_000).tick()) == []
+
+
+def test_kill_of_an_earlier_run_is_completed_only_where_something_was_left() -> None:
+    scene = Remote()
+    scene.held()
+    scene.command(Verb.KILL)
+    later = Remote(rebuilt(scene.facts))
+    assert later.account.controls.flat_after_ns is None
+    flat = Remote(msgspec.structs.replace(rebuilt(scene.facts), positions=()))
+    assert flat.all(KillCompleted) == []

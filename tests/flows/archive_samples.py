@@ -13,7 +13,7 @@ from connectors.recording import RecordingWriter
 from flows.domain.equity import EquityMarked
 from flows.domain.event import Verb
 from flows.domain.frame import RawFrame
-from flows.domain.kill import KillReason, KillReset, KillTripped
+from flows.domain.kill import KillCompleted, KillReason, KillReset, KillTripped
 from flows.domain.opening import Opening
 from flows.domain.order import (
     Fill,
@@ -22,7 +22,9 @@ from flows.domain.order import (
     OrderStatus,
     OrderType,
     OutsideFill,
+    ProtectiveStop,
     Purpose,
+    StopStatus,
     Withdrawn,
 )
 from flows.domain.position import Direction, PositionChanged, TradeClosed
@@ -51,6 +53,7 @@ BASE_TABLES = (
     "signals",
     "decisions",
     "orders",
+    "protective_stops",
     "order_reports",
     "fills",
     "positions",
@@ -131,6 +134,13 @@ def facts_of_every_kind(received_ns: int, number: int) -> list[Journalled]:
             is_maker=True,
         ),
         Withdrawn(**at, client_order_id=name),
+        ProtectiveStop(
+            **at,
+            client_order_id=f"stop-{number}",
+            side=Side.SELL,
+            trigger_price=Decimal("30845.00"),
+            status=StopStatus.WORKING,
+        ),
         OrderReport(
             **at,
             client_order_id=name,
@@ -169,6 +179,7 @@ def facts_of_every_kind(received_ns: int, number: int) -> list[Journalled]:
         ),
         Reconciled(**account, is_reconciled=False, reason="positions differ"),
         KillTripped(**account, reason=KillReason.DRAWDOWN, detail="1000 at limit"),
+        KillCompleted(**account, after_ns=215_000_000),
         KillReset(**account, operator="op", reason="seen", is_peak_rebased=True),
         AccountOpened(**account, opening=Opening(cash=Decimal("-0.25"))),
     ]

@@ -21,7 +21,7 @@ from flows.domain.errors import (
 )
 from flows.domain.event import Verb
 from flows.domain.kill import KillReason
-from flows.telemetry import Observer, Telemetry
+from flows.telemetry import KillTold, Observer, Telemetry
 from tests.connectors.control.desk import PATIENCE_S, Desk, serving
 from tests.domain.scene import START_NS, Scene
 
@@ -145,3 +145,32 @@ def test_kill_that_can_neither_be_told_nor_latched_raises(tmp_path: Path) -> Non
     (tmp_path / "KILLED").mkdir()
     with pytest.raises(StoreError, match="the kill latch cannot be written"):
         remote.kill(tmp_path, KILL)
+
+
+# How a kill ends ---------------------------------------------------------------------
+
+
+def killed(flat_after_ns: int | None) -> bytes:
+    told = KillTold("command", "", START_NS, flat_after_ns)
+    return msgspec.json.encode(msgspec.structs.replace(state(), killed=told))
+
+
+def test_flat_after_ns_waits_until_the_engine_says_so(tmp_path: Path) -> None:
+    with serving(tmp_path / "control.sock") as desk:
+        desk.state = killed(None)
+        assert remote.flat_after_ns(tmp_path, within_s=0.1) is None
+        desk.state = killed(21_000_000)
+        assert remote.flat_after_ns(tmp_path, within_s=PATIENCE_S) == 21_000_000
+        desk.state = msgspec.json.encode(state())  # killed no more
+        assert remote.flat_after_ns(tmp_path, within_s=0.1) is None
+
+
+def test_flat_after_ns_without_an_engine_is_not_known(tmp_path: Path) -> None:
+    assert remote.flat_after_ns(tmp_path, within_s=PATIENCE_S) is None
+
+
+def test_flat_after_ns_engine_that_ends_meanwhile_is_not_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "states", lambda _data: iter(()))
+    assert remote.flat_after_ns(tmp_path, within_s=PATIENCE_S) is None

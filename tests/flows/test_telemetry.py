@@ -149,7 +149,7 @@ def test_look_at_a_killed_account_tells_why_and_since_when() -> None:
     since_ns = scene.now_ns
     scene.wait(10)
     told = observer_of(scene).look(scene.now_ns, "no latch")
-    assert told.killed == KillTold("command", "because", since_ns)
+    assert told.killed == KillTold("command", "because", since_ns, 0)
     assert told.alarm == "no latch"
 
 

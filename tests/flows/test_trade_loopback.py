@@ -3,68 +3,26 @@
 import json
 import os
 import signal
-from collections import Counter
-from collections.abc import Iterator
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import Any
-from urllib.request import urlopen
 
-import msgspec
 import pytest
 
-from connectors.journal import JournalReader, JournalRow
-from tests.flows.engine_process import Running, kinds_of, rows_of, wait_for
+from tests.flows.engine_process import kinds_of, rows_of, wait_for
 from tests.flows.replay_samples import journal_of, run_mft
-
-QUICK = ("--set", "max_hold_s=2", "--set", "cooldown_ms=200")
-
-
-@pytest.fixture
-def exchange() -> Iterator[str]:
-    """A synthetic exchange's address."""
-    running = Running("exchange", "--port", 0, "--seed", 3)
-    try:
-        yield running.line().split()[1]
-    finally:
-        running.end()
-
-
-def account_of(url: str) -> dict[str, Any]:
-    """The exchange's own record."""
-    with urlopen(f"{url}/admin/account", timeout=30) as reply:  # noqa: S310 - loopback
-        found: dict[str, Any] = json.load(reply)
-        return found
-
-
-def every_row(data: Path) -> list[JournalRow]:
-    reader = JournalReader(data / "journal.sqlite")
-    try:
-        return [
-            row
-            for run_id in reader.runs_back()
-            for row in reader.events(run_id, 0, reader.last_sequence(run_id))
-        ]
-    finally:
-        reader.close()
-
-
-def trades_of(data: Path) -> Counter[tuple[str, str]]:
-    return Counter(
-        (row.symbol, msgspec.json.decode(row.body)["trade_id"])
-        for row in every_row(data)
-        if row.kind in {"fill", "outside_fill"}
-    )
-
-
-def venue_trades(account: dict[str, Any]) -> Counter[tuple[str, str]]:
-    return Counter((fill["symbol"], str(fill["id"])) for fill in account["fills"])
-
-
-def trade(url: str, data: Path, *more: object) -> Running:
-    mode = ("trade", "--mode", "loopback", "--exchange", url, "--data", data)
-    return Running(*mode, "--plain", "--json", *QUICK, *more)
+from tests.flows.trade_samples import (
+    QUICK,
+    account_of,
+    approved_in,
+    has_approved,
+    is_reconciled,
+    names_of,
+    run_ids,
+    trade,
+    trades_of,
+    venue_trades,
+)
 
 
 def test_mft_trade_loopback_agrees_with_the_exchange_to_the_last_digit(
@@ -112,16 +70,16 @@ def test_mft_trade_loopback_killed_again_and_again_loses_nothing(
 ) -> None:
     data = tmp_path / "data"
     for kill in range(1, 5):
-        wanted = _approved(data) + kill
+        wanted = approved_in(data) + kill
         engine = trade(exchange, data)
         try:
-            wait_for(partial(_has_approved, data, wanted))
+            wait_for(partial(has_approved, data, wanted))
         finally:
             engine.end()  # kill -9
     engine = trade(exchange, data)
     try:
-        wait_for(lambda: len({row.run_id for row in _rows(data)}) == 5)
-        wait_for(lambda: _is_reconciled(data))
+        wait_for(lambda: len(run_ids(data)) == 5)
+        wait_for(lambda: is_reconciled(data))
         status, out, err = engine.stop(signal.SIGTERM)
     finally:
         engine.end()
@@ -130,29 +88,7 @@ def test_mft_trade_loopback_killed_again_and_again_loses_nothing(
     assert account["positions"] == []
     assert trades_of(data) == venue_trades(account)
     assert Decimal(json.loads(out)["equity"]) == Decimal(account["wallet"])
-    names = Counter(order["clientOrderId"] for order in account["orders"])
-    assert set(names.values()) == {1}
-
-
-def _approved(data: Path) -> int:
-    return sum(row.kind == "approved" for row in _rows(data))
-
-
-def _has_approved(data: Path, count: int) -> bool:
-    return _approved(data) >= count
-
-
-def _rows(data: Path) -> list[JournalRow]:
-    return every_row(data) if (data / "journal.sqlite").exists() else []
-
-
-def _is_reconciled(data: Path) -> bool:
-    told = [
-        msgspec.json.decode(row.body)["is_reconciled"]
-        for row in rows_of(data)
-        if row.kind == "reconciled"
-    ]
-    return told[-1:] == [True]
+    assert set(names_of(account).values()) == {1}
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ from connectors.binance.signing import (
     Signer,
     check_host,
     credentials_from,
+    environment_of,
 )
 from flows.domain.errors import ConfigurationError, RiskLimitBreached
 
@@ -179,6 +180,13 @@ def test_credentials_are_never_shown() -> None:
 def test_credentials_from_secret_signs_with_it() -> None:
     found = credentials_from({KEY_VARIABLE: "key", SECRET_VARIABLE: SECRET})
     assert found == Credentials("key", SECRET)
+
+
+def test_environment_of_credentials_gives_another_process_the_same() -> None:
+    found = environment_of(Credentials("key", "secret"))
+    assert credentials_from(found) == Credentials("key", "secret")
+    other = Credentials("key", private_key=Ed25519PrivateKey.generate())
+    assert environment_of(other) == {}, "its file is named already"
 
 
 def test_credentials_from_key_file_signs_with_it(tmp_path: Path) -> None:
