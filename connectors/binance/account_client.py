@@ -80,14 +80,22 @@ class AccountClient:
         self._signer.skew_ms = told.serverTime - ours_ms
 
     async def call(
-        self, method: str, path: str, params: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Make a request that increases no risk; any answer.
+        """Make a request; any answer.
 
-        Raises MarketDataError where there is none: it may have been carried out.
+        Raises MarketDataError where there is none: it may have been carried out, and
+        RiskLimitBreached where it may increase risk in `live`.
         """
         request = self._signer.sign(
-            method, path, params or {}, self._clock(), window_ms=WINDOW_MS
+            method,
+            path,
+            params or {},
+            self._clock(),
+            window_ms=WINDOW_MS,
         )
         return await self._send(path, request)
 

@@ -40,6 +40,7 @@ PRODUCTION_HOSTS = frozenset(
     {"fapi.binance.com", "fstream.binance.com", "ws-fapi.binance.com"}
 )
 _LOCAL_NAME = "localhost"
+_HARMLESS = frozenset({"GET", "DELETE"})
 _DEFAULT_PORTS = frozenset({None, 443})
 
 
@@ -153,6 +154,16 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
+def may_increase_risk(method: str, path: str, params: Mapping[str, str]) -> bool:
+    """Whether a request may open or enlarge a position: any order but one that closes.
+
+    A batch counts whatever it holds.
+    """
+    if method in _HARMLESS or "order" not in path.lower():
+        return False
+    return "true" not in (params.get("reduceOnly"), params.get("closePosition"))
+
+
 class Signer:
     """Builds the signed requests of one account at one exchange.
 
@@ -188,13 +199,14 @@ class Signer:
         now_ns: int,
         *,
         window_ms: int,
-        increases_risk: bool = False,
     ) -> SignedRequest:
         """The request with timestamp and signature, everything in the query.
 
-        Raises RiskLimitBreached where it increases risk in `live` without a permit.
+        Raises RiskLimitBreached where it may increase risk in `live` without a permit:
+        the request itself tells, so that no caller can forget to say so.
         """
-        if increases_risk and self.mode is Mode.LIVE and self._permit is None:
+        is_barred = self.mode is Mode.LIVE and self._permit is None
+        if is_barred and may_increase_risk(method, path, params):
             raise RiskLimitBreached("Live orders that increase risk need a permit")
         url = self._base + path
         check_host(self.mode, url)

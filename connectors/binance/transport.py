@@ -246,7 +246,6 @@ class Transport:
     def _call(self, action: Call) -> None:
         """Sign and send at once, unless that has become wrong since it was decided."""
         serial, now_ns = action.serial, self._clock()
-        increases_risk = action.expires_ns is not None
         if action.expires_ns is not None:
             why = self._why_withhold()
             if not why and now_ns > action.expires_ns:
@@ -261,7 +260,6 @@ class Transport:
             action.params,
             now_ns,
             window_ms=action.window_ms,
-            increases_risk=increases_risk,
         )
         self._tasks[serial] = self._run(self._request(serial, request))
 

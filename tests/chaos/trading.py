@@ -112,7 +112,6 @@ class TradingRun(MarketRun):
             action.params,
             now_ns,
             window_ms=action.window_ms,
-            increases_risk=action.expires_ns is not None,
         )
         query = urlsplit(request.url).query
         reply = self.venue.request(

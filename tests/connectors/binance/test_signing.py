@@ -148,12 +148,40 @@ def test_signer_of_another_mode_s_host_cannot_be_made() -> None:
         Signer(Mode.DEMO, "https://fapi.binance.com", Credentials("key", "secret"))
 
 
-def test_sign_live_order_that_increases_risk_needs_a_permit() -> None:
+ORDER = {"symbol": "BTCUSDT", "side": "BUY", "quantity": "1"}
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+@pytest.mark.parametrize(
+    "path", ["/fapi/v1/order", "/fapi/v1/batchOrders", "/fapi/v1/algoOrder"]
+)
+@pytest.mark.parametrize("more", [{}, {"reduceOnly": "false"}, {"reduceOnly": "TRUE"}])
+def test_sign_live_order_that_may_increase_risk_needs_a_permit(
+    method: str, path: str, more: dict[str, str]
+) -> None:
     signer = Signer(Mode.LIVE, "https://fapi.binance.com", Credentials("key", "secret"))
     with pytest.raises(RiskLimitBreached, match="need a permit"):
-        signer.sign("POST", "/x", {}, NOW_NS, window_ms=1_000, increases_risk=True)
-    request = signer.sign("POST", "/x", {}, NOW_NS, window_ms=1_000)
-    assert request.url.startswith("https://fapi.binance.com/x?")
+        signer.sign(method, path, {**ORDER, **more}, NOW_NS, window_ms=1_000)
+    demo = Signer(Mode.DEMO, "https://demo-fapi.binance.com", Credentials("k", "s"))
+    assert demo.sign(method, path, ORDER, NOW_NS, window_ms=1_000).url
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "more"),
+    [
+        ("POST", "/fapi/v1/order", {"reduceOnly": "true"}),
+        ("POST", "/fapi/v1/algoOrder", {"closePosition": "true"}),
+        ("POST", "/fapi/v1/countdownCancelAll", {}),
+        ("GET", "/fapi/v1/order", {}),
+        ("DELETE", "/fapi/v1/order", {}),
+    ],
+)
+def test_sign_live_request_that_only_looks_or_closes_needs_none(
+    method: str, path: str, more: dict[str, str]
+) -> None:
+    signer = Signer(Mode.LIVE, "https://fapi.binance.com", Credentials("key", "secret"))
+    request = signer.sign(method, path, {**ORDER, **more}, NOW_NS, window_ms=1_000)
+    assert request.url.startswith(f"https://fapi.binance.com{path}?")
 
 
 def test_permit_cannot_be_issued() -> None:
