@@ -1,15 +1,15 @@
 """Directories of runs: claimed once, resumable, never half-written."""
 
 import csv
-import fcntl
 import os
 import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from connectors.lock import is_locked, lock_directory
 from flows.domain.errors import ConfigurationError, StoreError, TradingError
 
 REPORT = "report.json"
@@ -209,44 +209,15 @@ class DataDirectory:
 
 def is_engine_in(path: Path) -> bool:
     """Whether a process holds an engine's directory."""
-    try:
-        with (path / _LOCK).open() as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except OSError:
-        return True
-    return False
+    return is_locked(path / _LOCK)
 
 
 def _locked(
     directory: Path, name: str = _LOCK, refusal: str = "another process is writing here"
 ) -> IO[str]:
-    """The directory's lock file, held; the directory is made where it is missing."""
-    path = directory / name
-    with ExitStack() as stack:
-        try:
-            directory.mkdir(parents=True, exist_ok=True)
-            lock = stack.enter_context(path.open("w"))
-        except OSError as error:
-            msg = f"{directory}: cannot be used as output: {error.strerror}"
-            raise ConfigurationError(msg) from error
-        if not _is_taken(lock, path):
-            msg = f"{directory}: {refusal}"
-            raise ConfigurationError(msg)
-        stack.pop_all()
-        return lock
+    return lock_directory(directory, name, use="as output", refusal=refusal)
 
 
 def _release(directory: Path, lock: IO[str]) -> None:
     (directory / _LOCK).unlink(missing_ok=True)
     lock.close()
-
-
-def _is_taken(lock: IO[str], path: Path) -> bool:
-    """Take the lock, if it is free and still the one that others would take."""
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return os.path.samestat(os.fstat(lock.fileno()), path.stat())
-    except OSError:  # held, or removed by its owner in this moment
-        return False

@@ -7,7 +7,6 @@ of its own with a checksum: a kill loses at most the last second. A segment ends
 segment is at most an eighth of it, and the oldest finished ones go before the next.
 """
 
-import fcntl
 import hashlib
 import os
 import time
@@ -32,8 +31,9 @@ from connectors.certificate import (
     tally_of,
     write_certificate,
 )
+from connectors.lock import lock_directory
 from connectors.recording import RecordingReader, to_line
-from flows.domain.errors import ConfigurationError, RecordingError
+from flows.domain.errors import RecordingError
 from flows.domain.frame import RawFrame
 from flows.domain.units import NS_PER_MS, NS_PER_S
 
@@ -70,7 +70,12 @@ class Recorder:
         self.segment = 0
         """Number of the present segment; a new one wants a snapshot of each symbol."""
         self._directory = directory
-        self._lock = _locked(directory)
+        self._lock = lock_directory(
+            directory,
+            LOCK,
+            use="for recordings",
+            refusal="another recorder is writing here",
+        )
         self._segment_ns = segment_s * NS_PER_S
         most = segment_bytes if max_bytes is None else max_bytes // _SHARE_OF_SEGMENT
         self._segment_bytes = min(segment_bytes, most)
@@ -314,19 +319,3 @@ def segment_name(first_ns: int) -> str:
     second, rest = divmod(first_ns, NS_PER_S)
     stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(second))
     return f"{stamp}.{rest:09}Z{SEGMENT_SUFFIX}"
-
-
-def _locked(directory: Path) -> IO[str]:
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        lock = (directory / LOCK).open("w")
-    except OSError as error:
-        msg = f"{directory}: cannot be used for recordings: {error.strerror}"
-        raise ConfigurationError(msg) from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
-        msg = f"{directory}: another recorder is writing here"
-        raise ConfigurationError(msg) from None
-    return lock

@@ -197,6 +197,32 @@ def test_mft_record_for_a_while_writes_segments_that_verify(
     assert "0 gaps: whole" in verified.stdout
 
 
+def test_mft_record_killed_keeps_what_was_flushed_and_certifies_it_later(
+    tmp_path: Path, exchange: tuple[str, Running]
+) -> None:
+    url, _ = exchange
+    to = tmp_path / "recordings"
+    recorder = Running("record", "--exchange", url, "--to", to)
+    try:
+        wait_for(lambda: list(to.glob("*.zst")))
+        [segment] = to.glob("*.zst")
+        wait_for(lambda: segment.stat().st_size > 4_096)
+        before = segment.stat().st_size
+        wait_for(lambda: segment.stat().st_size > before)
+    finally:
+        recorder.end()  # kill -9
+    kept = list(RecordingReader(segment).frames())
+    assert kept
+    refused = run_mft("record", "--verify", to)
+    assert (refused.returncode, "has no certificate" in refused.stdout) == (1, True)
+    ended = run_mft("record", "--exchange", url, "--to", to, "--duration", 2)
+    assert ended.returncode == 0, ended.stderr
+    verified = run_mft("record", "--verify", to)
+    assert verified.returncode == 0, verified.stdout
+    assert verified.stdout.count(": whole") == 1, "the cut one is not called whole"
+    assert list(RecordingReader(segment).frames()) == kept
+
+
 def test_mft_archive_beside_an_engine_killed_and_begun_again_has_everything_once(
     tmp_path: Path, exchange: tuple[str, Running]
 ) -> None:
