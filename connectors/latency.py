@@ -37,6 +37,16 @@ class Latency:
         return 0
 
 
+class OrderLatency:
+    """How long orders take, from the receipt of the frame that was decided on."""
+
+    def __init__(self) -> None:
+        self.sent = Latency()
+        """To the request on its socket; the journal's commit is part of it."""
+        self.acked = Latency()
+        """To the exchange's answer."""
+
+
 def _bucket(value: int) -> int:
     shift = max(value.bit_length() - _STEPS_BITS - 1, 0)
     return (shift << _STEPS_BITS) + (value >> shift)

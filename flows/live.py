@@ -44,6 +44,8 @@ class Orders:
     """Signed quantity by symbol, as the account's books have it."""
     stops: Wanted
     """The stops that should stand at the exchange, by symbol."""
+    on_acked: Callable[[int], None]
+    """Told how long after its decision an order was answered, in ns."""
     why_withhold: Callable[[], str]
     """Asked right before an order that may increase risk; empty: nothing."""
 
@@ -95,7 +97,14 @@ def open_market(
         feed.outbox.tell(ACCOUNT_STREAM, opening, begun_ns)
     if orders is not None and opening is not None:
         fee_bps = orders.terms.taker_fee_bps
-        feed.trade(opening, orders.held, orders.stops, fee_bps=fee_bps, now_ns=begun_ns)
+        feed.trade(
+            opening,
+            orders.held,
+            orders.stops,
+            fee_bps=fee_bps,
+            now_ns=begun_ns,
+            on_acked=orders.on_acked,
+        )
     feed.on_time(begun_ns)
     feed.begin_segment(begun_ns)
 

@@ -5,17 +5,20 @@ from collections.abc import Callable, Sequence
 from connectors.binance.execution_feed import ExecutionFeed
 from connectors.binance.source import Live
 from connectors.journal import EntryStore
+from connectors.latency import OrderLatency
 from flows.domain.order import Withdrawn
 from flows.domain.risk import Approved
 from flows.domain.run import JournalEntry
 
 
-def sending(live: Live, journal: EntryStore) -> EntryStore:
+def sending(live: Live, journal: EntryStore, latency: OrderLatency) -> EntryStore:
     """A journal from which orders leave, where the run's orders leave at all."""
     execution = live.feed.execution
     if execution is None:
         return journal
-    return SendingJournal(journal, execution, live.transport.push, live.clock)
+    return SendingJournal(
+        journal, execution, live.transport.push, live.clock, latency.sent.add
+    )
 
 
 class SendingJournal:
@@ -27,20 +30,25 @@ class SendingJournal:
         execution: ExecutionFeed,
         push: Callable[[], None],
         clock: Callable[[], int],
+        on_sent: Callable[[int], None],
     ) -> None:
         self._journal = journal
         self._execution = execution
         self._push = push
         self._clock = clock
+        self._on_sent = on_sent
+        """Told how long after its decision an order was at its socket, in ns."""
 
     def append(self, entries: Sequence[JournalEntry]) -> None:
         """Commit entries, then send their orders. Raises StoreError."""
         self._journal.append(entries)
         is_due = False
+        decided_ns: list[int] = []
         for entry in entries:
             match entry.fact:
                 case Approved(order=order):
                     self._execution.place(order, self._clock())
+                    decided_ns.append(order.received_ns)
                 case Withdrawn(client_order_id=name):
                     self._execution.cancel(name, self._clock())
                 case _:
@@ -48,3 +56,5 @@ class SendingJournal:
             is_due = True
         if is_due:
             self._push()
+            for received_ns in decided_ns:
+                self._on_sent(self._clock() - received_ns)

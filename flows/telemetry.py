@@ -11,7 +11,7 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 import msgspec
 
-from connectors.latency import Latency
+from connectors.latency import Latency, OrderLatency
 from flows.domain.account import Account
 from flows.domain.books import Books
 from flows.domain.control import Controls
@@ -96,6 +96,19 @@ class LatencyTold(msgspec.Struct, frozen=True):
     p999_ns: int
 
 
+class OrderLatencyTold(msgspec.Struct, frozen=True):
+    """From the receipt of the frame that was decided on, over the whole run."""
+
+    orders: int
+    """Sent to an exchange; none on paper."""
+    sent_p50_ns: int
+    """To the request on its socket; the journal's commit is part of it."""
+    sent_p99_ns: int
+    acked_p50_ns: int
+    """To the exchange's answer."""
+    acked_p99_ns: int
+
+
 class CountsTold(msgspec.Struct, frozen=True):
     """What the run has journalled."""
 
@@ -131,6 +144,7 @@ class Telemetry(msgspec.Struct, frozen=True, kw_only=True):
     is_paused: bool
     is_flattening: bool
     latency: LatencyTold
+    order_latency: OrderLatencyTold
     counts: CountsTold
 
 
@@ -160,7 +174,14 @@ class Observer:
     """Looks at the state behind a flow's steps."""
 
     def __init__(
-        self, run_id: str, mode: str, books: Books, account: Account, latency: Latency
+        self,
+        run_id: str,
+        mode: str,
+        books: Books,
+        account: Account,
+        latency: Latency,
+        *,
+        order_latency: OrderLatency | None = None,
     ) -> None:
         self.counts = FactCounts()
         self._run_id = run_id
@@ -168,6 +189,7 @@ class Observer:
         self._books = books
         self._account = account
         self._latency = latency
+        self._order_latency = order_latency or OrderLatency()
 
     def look(self, now_ns: int, alarm: str = "") -> Telemetry:
         """The state now; changes nothing of it."""
@@ -201,6 +223,7 @@ class Observer:
             is_paused=controls.is_paused,
             is_flattening=controls.closing is Purpose.FLATTEN,
             latency=self._latency_told(),
+            order_latency=self._order_latency_told(),
             counts=self.counts.told(),
         )
 
@@ -218,6 +241,16 @@ class Observer:
     def _latency_told(self) -> LatencyTold:
         p50, p99, p999 = map(self._latency.quantile_ns, (500, 990, 999))
         return LatencyTold(self._latency.count, p50, p99, p999)
+
+    def _order_latency_told(self) -> OrderLatencyTold:
+        sent, acked = self._order_latency.sent, self._order_latency.acked
+        return OrderLatencyTold(
+            sent.count,
+            sent.quantile_ns(500),
+            sent.quantile_ns(990),
+            acked.quantile_ns(500),
+            acked.quantile_ns(990),
+        )
 
 
 def _kill_told(controls: Controls) -> KillTold | None:

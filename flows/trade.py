@@ -22,7 +22,7 @@ from connectors.binance.wire import decode
 from connectors.control.server import ControlServer
 from connectors.journal import EntryStore, Journal, JournalSink
 from connectors.kill_latch import KillLatch, read_latch
-from connectors.latency import Latency, LatencySink
+from connectors.latency import Latency, LatencySink, OrderLatency
 from connectors.output import DataDirectory
 from connectors.recorder import Recorder
 from flows.control import ControlDesk, WatchedJournal
@@ -84,14 +84,13 @@ def trade(job: TradeJob, on_status: OnStatus = lambda _status: None) -> Telemetr
         opening = latched_opening(before, found)
         engine = build_engine(job.settings, started, Instruments(instruments))
         orders: Orders | None = None
+        order_latency = OrderLatency()
         guard: Guard | NoGuard = NoGuard()
-        access = Access(job.mode, job.market.endpoints.rest)
-        leave_access(data.access, access)
+        access = _access(job, data)
         if signer is not None and job.credentials is not None:
             terms = _terms(job, signer)
             opening = _remote(opening, started, job, terms)
-            why_withhold = partial(_why_withhold, engine, data.kill_latch)
-            orders = Orders(signer, terms, engine.held, engine.stops, why_withhold)
+            orders = _orders(signer, terms, engine, data.kill_latch, order_latency)
             guard = Guard(data, access, job.credentials, engine.account.entering)
             stack.enter_context(_guarded(guard, engine.account))
         journal = Journal(data.journal, started.run_id, is_durable=signer is not None)
@@ -102,7 +101,12 @@ def trade(job: TradeJob, on_status: OnStatus = lambda _status: None) -> Telemetr
             stack.callback(recorder.close)
         account, latency = engine.account, Latency()
         observer = Observer(
-            started.run_id, started.mode, engine.books, account, latency
+            started.run_id,
+            started.mode,
+            engine.books,
+            account,
+            latency,
+            order_latency=order_latency,
         )
 
         def look() -> Telemetry:
@@ -134,7 +138,7 @@ def trade(job: TradeJob, on_status: OnStatus = lambda _status: None) -> Telemetr
         live.transport.run(server.open())
         watched = WatchedJournal(journal, keeper, observer.counts, server.acknowledge)
         _log.info("trade_started", run_id=started.run_id, symbols=job.market.symbols)
-        _run(live, engine, sending(live, watched), latency)
+        _run(live, engine, sending(live, watched, order_latency), latency)
         last = look()
     if recorder is not None and recorder.error is not None:
         raise recorder.error
@@ -178,6 +182,30 @@ def _remote(
         is_remote=True,
         order_prefix=started.order_prefix,
         capital=capital,
+    )
+
+
+def _access(job: TradeJob, data: DataDirectory) -> Access:
+    """Where orders go, written down for whoever must kill. Raises StoreError."""
+    access = Access(job.mode, job.market.endpoints.rest)
+    leave_access(data.access, access)
+    return access
+
+
+def _orders(
+    signer: Signer,
+    terms: AccountTerms,
+    engine: Engine,
+    latch: Path,
+    latency: OrderLatency,
+) -> Orders:
+    return Orders(
+        signer,
+        terms,
+        engine.held,
+        engine.stops,
+        on_acked=latency.acked.add,
+        why_withhold=partial(_why_withhold, engine, latch),
     )
 
 

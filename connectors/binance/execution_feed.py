@@ -66,8 +66,9 @@ class ExecutionFeed:
         on_verdict: Callable[[Verdict, int], None],
         fee_bps: Decimal,
         order_prefix: str,
+        on_acked: Callable[[int], None],
     ) -> None:
-        self.desk = OrderDesk(outbox, fee_bps=fee_bps)
+        self.desk = OrderDesk(outbox, fee_bps=fee_bps, on_acked=on_acked)
         self.stream = UserStream(outbox, random)
         self.reconciliation = Reconciliation(
             outbox, budget, self.desk, held, on_verdict

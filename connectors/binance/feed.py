@@ -128,6 +128,7 @@ class MarketFeed:
         *,
         fee_bps: Decimal,
         now_ns: int,
+        on_acked: Callable[[int], None] = lambda _duration_ns: None,
     ) -> ExecutionFeed:
         """Let orders leave; nothing is believed reconciled until it is compared."""
         self.execution = ExecutionFeed(
@@ -139,6 +140,7 @@ class MarketFeed:
             on_verdict=self._on_verdict,
             fee_bps=fee_bps,
             order_prefix=opening.order_prefix,
+            on_acked=on_acked,
         )
         self.execution.restore(opening, now_ns)
         self._on_verdict(Verdict(reason="nothing is compared yet"), now_ns)

@@ -10,6 +10,7 @@ when the fills before it add up to it. The desk does no I/O and reads no clock. 
 Binance USD-M "Trade" REST endpoints, "User Data Streams", "Error Codes".
 """
 
+from collections.abc import Callable
 from decimal import Decimal
 from enum import Enum, auto
 
@@ -95,12 +96,20 @@ class _Tracked(msgspec.Struct):
 class OrderDesk:
     """Sends orders and tells the account, as `@execution` frames, what becomes of them.
 
-    `fee_bps` values a commission that is not paid in the quote asset.
+    `fee_bps` values a commission that is not paid in the quote asset. `on_acked` is
+    told how long after its decision an order was answered, in ns.
     """
 
-    def __init__(self, outbox: Outbox, *, fee_bps: Decimal) -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        *,
+        fee_bps: Decimal,
+        on_acked: Callable[[int], None] = lambda _duration_ns: None,
+    ) -> None:
         self._outbox = outbox
         self._fee_bps = fee_bps
+        self._on_acked = on_acked
         self._open: dict[str, _Tracked] = {}
         self._ended: dict[str, None] = {}
         """The last client order ids whose end is told, oldest first."""
@@ -195,6 +204,7 @@ class OrderDesk:
         try:
             match ask:
                 case _Ask.PLACE:
+                    self._on_acked(now_ns - tracked.order.received_ns)
                     self._on_placed(tracked, answer, body, now_ns)
                 case _Ask.QUERY | _Ask.CANCEL:
                     self._on_queried(tracked, answer, body, now_ns)

@@ -20,6 +20,7 @@ from flows.telemetry import (
     LatencyTold,
     LimitTold,
     Observer,
+    OrderLatencyTold,
     PositionTold,
     Telemetry,
 )
@@ -60,6 +61,7 @@ def test_look_at_a_fresh_account_tells_its_capital_and_free_limits() -> None:
         is_paused=False,
         is_flattening=False,
         latency=LatencyTold(0, 0, 0, 0),
+        order_latency=OrderLatencyTold(0, 0, 0, 0, 0),
         counts=CountsTold(0, 0, {}),
     )
 
