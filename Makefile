@@ -28,7 +28,7 @@ check: setup ## Run what CI runs: format, lint, types, house rules, tests, cover
 	$(BIN)/python -m tests.quality.money
 	$(BIN)/python -m tests.quality.conventions
 	$(BIN)/python -m tests.quality.docs
-	$(MAKE) test PYTEST="--cov --cov-report=json:.coverage.json"
+	$(MAKE) test PYTEST="--cov --cov-report=json:.coverage.json --durations=12"
 	$(BIN)/python -m tests.quality.branches .coverage.json
 
 chaos: setup ## Run every scenario of faults (half an hour; CI runs a tenth)
