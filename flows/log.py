@@ -37,6 +37,8 @@ EVENTS = {
     "command_handled": "An operator's command is journalled: verb, outcome.",
     "control_failed": "A client's conversation ended by an error of ours: error.",
     "account_read": "What the exchange grants the account: wallet, fee, leverage.",
+    "cash_moved": "The exchange booked funding, a fee or a transfer: which, how much.",
+    "wallet_unexplained": "The wallet changed and no booking says why: how much.",
     "order_unknown": "The outcome of an order is not known and is asked for: why.",
     "positions_differ": "The exchange holds other positions than we: which.",
     "reconciled": "The exchange holds what we believe to hold.",

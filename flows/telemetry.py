@@ -135,6 +135,8 @@ class Telemetry(msgspec.Struct, frozen=True, kw_only=True):
     drawdown: str
     fees: str
     """Paid since the account began."""
+    funding: str
+    """Funding, and other bookings of the exchange that are no transfer."""
     limits: dict[str, LimitTold]
     """`gross_exposure`, `daily_loss`, `drawdown`, `orders_per_minute`, and
     `exposure.<SYMBOL>` of what is held or reserved."""
@@ -217,6 +219,7 @@ class Observer:
             day_pnl=plain(ledger.curve.day_pnl),
             drawdown=plain(ledger.curve.drawdown),
             fees=plain(ledger.fees),
+            funding=plain(ledger.funding),
             limits=_limits_told(account, now_ns),
             killed=_kill_told(controls),
             alarm=alarm,

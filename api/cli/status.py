@@ -49,7 +49,7 @@ def status_text(told: "Telemetry") -> str:
     lines = [
         f"{told.mode} {told.run_id}: {_standing(told)}",
         f"equity {told.equity}, today {told.day_pnl} net",
-        f"drawdown {told.drawdown}, fees {told.fees}",
+        f"drawdown {told.drawdown}, fees {told.fees}, funding {told.funding}",
         _data_line(told),
         _counts_line(told),
         "limits: "

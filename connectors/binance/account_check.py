@@ -12,11 +12,11 @@ import msgspec
 
 from connectors.binance.account_client import AccountClient
 from connectors.binance.signing import Signer
+from connectors.binance.wallet import QUOTE_ASSET
 from flows.domain.errors import ConfigurationError
 from flows.domain.units import BPS
 
 _TIMEOUT_S = 10.0
-_QUOTE = "USDT"
 
 
 class AccountTerms(msgspec.Struct, frozen=True):
@@ -73,7 +73,7 @@ async def _terms(
             await client.get("/fapi/v1/commissionRate", _Rate, {"symbol": symbol})
             for symbol in symbols
         ]
-    wallet = sum((b.balance for b in balances if b.asset == _QUOTE), Decimal(0))
+    wallet = sum((b.balance for b in balances if b.asset == QUOTE_ASSET), Decimal(0))
     return AccountTerms(
         wallet=wallet,
         taker_fee_bps=max(rate.takerCommissionRate for rate in rates) * BPS,

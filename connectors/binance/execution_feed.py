@@ -21,8 +21,10 @@ from connectors.binance.user_wire import (
     AlgoState,
     Ignored,
     KeyExpired,
+    WalletChanged,
     read_user_event,
 )
+from connectors.binance.wallet import Wallet
 from flows.domain.errors import MalformedFrame
 from flows.domain.opening import Opening
 from flows.domain.order import Order
@@ -68,10 +70,18 @@ class ExecutionFeed:
         order_prefix: str,
         on_acked: Callable[[int], None],
     ) -> None:
-        self.desk = OrderDesk(outbox, fee_bps=fee_bps, on_acked=on_acked)
+        wallet = Wallet()
+        self.desk = OrderDesk(
+            outbox, fee_bps=fee_bps, on_acked=on_acked, on_trade=wallet.on_trade
+        )
         self.stream = UserStream(outbox, random)
         self.reconciliation = Reconciliation(
-            outbox, budget, self.desk, held, on_verdict
+            outbox,
+            budget,
+            self.desk,
+            wallet,
+            held=held,
+            on_verdict=on_verdict,
         )
         self.stops = StopDesk(
             outbox,
@@ -93,7 +103,7 @@ class ExecutionFeed:
     def restore(self, opening: Opening, now_ns: int) -> None:
         """Go on from what an earlier run left."""
         self.desk.restore(opening, now_ns)
-        self.reconciliation.restore(opening)
+        self.reconciliation.restore(opening, now_ns)
 
     def place(self, order: Order, now_ns: int) -> None:
         """Send an order that the journal holds."""
@@ -138,6 +148,8 @@ class ExecutionFeed:
                 self.reconciliation.doubt("the user data stream ended", now_ns)
             case AlgoState():
                 self.stops.on_update(event, now_ns)
+            case WalletChanged():
+                self.reconciliation.hasten(now_ns)
             case Ignored():
                 return
             case (state, execution):

@@ -25,6 +25,7 @@ from connectors.binance.user_wire import (
     read_order,
     read_trades,
 )
+from flows.domain.cash import CashMoved
 from flows.domain.errors import MalformedFrame
 from flows.domain.opening import Opening
 from flows.domain.order import (
@@ -97,7 +98,8 @@ class OrderDesk:
     """Sends orders and tells the account, as `@execution` frames, what becomes of them.
 
     `fee_bps` values a commission that is not paid in the quote asset. `on_acked` is
-    told how long after its decision an order was answered, in ns.
+    told how long after its decision an order was answered, in ns; `on_trade` is told
+    each trade that the account is told.
     """
 
     def __init__(
@@ -106,10 +108,12 @@ class OrderDesk:
         *,
         fee_bps: Decimal,
         on_acked: Callable[[int], None] = lambda _duration_ns: None,
+        on_trade: Callable[[Execution], None] = lambda _execution: None,
     ) -> None:
         self._outbox = outbox
         self._fee_bps = fee_bps
         self._on_acked = on_acked
+        self._on_trade = on_trade
         self._open: dict[str, _Tracked] = {}
         self._ended: dict[str, None] = {}
         """The last client order ids whose end is told, oldest first."""
@@ -150,6 +154,7 @@ class OrderDesk:
         if trade in self._trades:
             return False
         self._trades[trade] = now_ns
+        self._on_trade(execution)
         return True
 
     def adopt(self, execution: Execution, now_ns: int) -> None:
@@ -157,11 +162,15 @@ class OrderDesk:
         if self._is_new(execution, now_ns):
             self.tell(to_outside_fill(execution), now_ns)
 
-    def tell(self, outcome: Fill | OrderReport, now_ns: int) -> None:
+    def tell(self, outcome: Fill | OrderReport | CashMoved, now_ns: int) -> None:
         """Let the account know, at this place of the one order."""
         self.version += 1
         self.told_ns = now_ns
         self._outbox.tell(EXECUTION_STREAM, outcome, now_ns)
+
+    def has_told(self, symbol: str, trade_id: int) -> bool:
+        """Whether a trade was told, as far back as is remembered."""
+        return (symbol, trade_id) in self._trades
 
     def knows(self, client_order_id: str) -> bool:
         """Whether an order was sent from here, as far back as is remembered."""

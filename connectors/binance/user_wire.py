@@ -47,6 +47,8 @@ class Execution(msgspec.Struct, frozen=True):
     commission_asset: str
     is_maker: bool
     time_ms: int
+    realised: Decimal = Decimal(0)
+    """Profit before commission by which the wallet changed."""
     client_order_id: str = ""
     """Empty in `userTrades`, which tells only the exchange's id."""
 
@@ -57,6 +59,21 @@ class HeldAmount(msgspec.Struct, frozen=True):
     amount: Decimal
     """Signed."""
     entry_price: Decimal
+
+
+class Booking(msgspec.Struct, frozen=True):
+    """One change of the wallet, as the income history shows it."""
+
+    booking_id: str
+    """Kind and number: numbers are unique within a kind only."""
+    kind: str
+    """`incomeType`."""
+    symbol: str
+    amount: Decimal
+    asset: str
+    trade_id: int
+    """0 where it is of no trade."""
+    time_ms: int
 
 
 class AlgoState(msgspec.Struct, frozen=True):
@@ -78,13 +95,25 @@ class KeyExpired(msgspec.Struct, frozen=True):
     """The listen key is no longer valid; its stream stays silent from now on."""
 
 
+class WalletChanged(msgspec.Struct, frozen=True):
+    """The wallet has changed without a trade."""
+
+    reason: str
+
+
 class Ignored(msgspec.Struct, frozen=True):
     """An event that is not needed."""
 
     kind: str
 
 
-UserEvent = tuple[OrderState, Execution | None] | AlgoState | KeyExpired | Ignored
+UserEvent = (
+    tuple[OrderState, Execution | None]
+    | AlgoState
+    | WalletChanged
+    | KeyExpired
+    | Ignored
+)
 
 
 class _Order(msgspec.Struct):
@@ -106,6 +135,7 @@ class _Trade(msgspec.Struct):
     commission: Decimal
     commissionAsset: str  # noqa: N815 - the exchange's own name
     time: int
+    realizedPnl: Decimal = Decimal(0)  # noqa: N815 - the exchange's own name
 
 
 class _Position(msgspec.Struct):
@@ -113,6 +143,21 @@ class _Position(msgspec.Struct):
     positionSide: str  # noqa: N815 - the exchange's own name
     positionAmt: Decimal  # noqa: N815 - the exchange's own name
     entryPrice: Decimal  # noqa: N815 - the exchange's own name
+
+
+class _Balance(msgspec.Struct):
+    asset: str
+    balance: Decimal
+
+
+class _Income(msgspec.Struct):
+    incomeType: str  # noqa: N815 - the exchange's own name
+    income: Decimal
+    asset: str
+    time: int
+    tranId: int | str  # noqa: N815 - the exchange's own name
+    symbol: str | None = ""
+    tradeId: int | str | None = ""  # noqa: N815 - the exchange's own name
 
 
 class _Update(msgspec.Struct):
@@ -129,6 +174,7 @@ class _Update(msgspec.Struct):
     T: int
     n: Decimal = Decimal(0)
     N: str = ""
+    rp: Decimal = Decimal(0)
 
 
 class _Algo(msgspec.Struct):
@@ -147,8 +193,13 @@ class _AlgoUpdate(msgspec.Struct):
     X: str
 
 
+class _Change(msgspec.Struct):
+    m: str = ""
+
+
 class _Event(msgspec.Struct):
     e: str = ""
+    a: msgspec.Raw = msgspec.Raw(b"{}")
     o: msgspec.Raw = msgspec.Raw(b"")
 
 
@@ -160,6 +211,9 @@ _decode_order = msgspec.json.Decoder(_Order).decode
 _decode_orders = msgspec.json.Decoder(list[_Order]).decode
 _decode_trades = msgspec.json.Decoder(list[_Trade]).decode
 _decode_positions = msgspec.json.Decoder(list[_Position]).decode
+_decode_balances = msgspec.json.Decoder(list[_Balance]).decode
+_decode_income = msgspec.json.Decoder(list[_Income]).decode
+_decode_change = msgspec.json.Decoder(_Change).decode
 _decode_event = msgspec.json.Decoder(_Event).decode
 _decode_update = msgspec.json.Decoder(_Update).decode
 _decode_algos = msgspec.json.Decoder(list[_Algo]).decode
@@ -212,6 +266,24 @@ def read_algos(body: bytes) -> list[AlgoState]:
         raise _malformed("conditional orders", error) from error
 
 
+def read_balance(body: bytes, asset: str) -> Decimal:
+    """The wallet's balance of an asset, 0 where it has none. Raises MalformedFrame."""
+    try:
+        rows = [row for row in _decode_balances(body) if row.asset == asset]
+        return sum((_finite(row.balance) for row in rows), Decimal(0))
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise _malformed("balances", error) from error
+
+
+def read_bookings(body: bytes) -> list[Booking]:
+    """The income history of a query, oldest first. Raises MalformedFrame."""
+    try:
+        found = [_booking(income) for income in _decode_income(body)]
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise _malformed("an income history", error) from error
+    return sorted(found, key=lambda booking: booking.time_ms)
+
+
 def read_listen_key(body: bytes) -> str:
     """The key of the user data stream. Raises MalformedFrame."""
     try:
@@ -232,6 +304,9 @@ def read_user_event(text: bytes) -> UserEvent:
             update = _decode_algo_update(event.o)
             price = _amount(update.tp)
             return AlgoState(update.s, update.caid, update.S, price, update.X)
+        if event.e == "ACCOUNT_UPDATE":
+            reason = _decode_change(event.a).m
+            return Ignored(event.e) if reason == "ORDER" else WalletChanged(reason)
         return Ignored(event.e)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise _malformed("a user data event", error) from error
@@ -254,6 +329,7 @@ def _order_update(update: _Update) -> tuple[OrderState, Execution | None]:
         commission_asset=update.N,
         is_maker=update.m,
         time_ms=update.T,
+        realised=_finite(update.rp),
         client_order_id=update.c,
     )
     return state, execution
@@ -281,6 +357,19 @@ def _execution(trade: _Trade) -> Execution:
         commission_asset=trade.commissionAsset,
         is_maker=trade.maker,
         time_ms=trade.time,
+        realised=_finite(trade.realizedPnl),
+    )
+
+
+def _booking(income: _Income) -> Booking:
+    return Booking(
+        booking_id=f"{income.incomeType} {income.tranId}",
+        kind=income.incomeType,
+        symbol=income.symbol or "",
+        amount=_finite(income.income),
+        asset=income.asset,
+        trade_id=int(income.tradeId or 0),
+        time_ms=income.time,
     )
 
 

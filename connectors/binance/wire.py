@@ -28,6 +28,7 @@ from flows.domain.event import (
     Levels,
     MarketTrade,
     OtherFrame,
+    Outcome,
     VenueStatus,
     Verb,
 )
@@ -35,7 +36,6 @@ from flows.domain.frame import RawFrame
 from flows.domain.instrument import Instrument
 from flows.domain.market import Market, market_of
 from flows.domain.opening import Opening
-from flows.domain.order import Fill, OrderReport, OutsideFill, ProtectiveStop
 from flows.domain.units import decimals_of, scaled
 
 _KNOWN_UNUSED = frozenset(
@@ -149,7 +149,7 @@ _command = msgspec.json.Decoder(_Command)
 _alarm = msgspec.json.Decoder(_Alarm)
 _instruments = msgspec.json.Decoder(dict[str, Instrument])
 _opening = msgspec.json.Decoder(Opening)
-_outcome = msgspec.json.Decoder(OutsideFill | Fill | OrderReport | ProtectiveStop)
+_outcome = msgspec.json.Decoder(Outcome)
 _venue_status = msgspec.json.Decoder(_VenueStatus)
 
 

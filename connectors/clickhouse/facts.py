@@ -6,6 +6,7 @@ Pure: which table, which columns, which values. Decimals stay as they are.
 from functools import singledispatch
 from typing import NamedTuple
 
+from flows.domain.cash import CashMoved
 from flows.domain.equity import EquityMarked
 from flows.domain.kill import KillCompleted, KillReset, KillTripped
 from flows.domain.order import Fill, Order, OrderReport, ProtectiveStop, Withdrawn
@@ -90,7 +91,8 @@ _TRADE_CLOSED = (
     "net",
     "exit_purpose",
 )
-_EQUITY = ("equity", "gross", "fees", "day_pnl", "drawdown")
+_CASH = ("reason", "amount", "booking_id", "detail")
+_EQUITY = ("equity", "gross", "fees", "funding", "day_pnl", "drawdown")
 _BOOK_STATE = ("before", "after", "update_id")
 _RISK_EVENT = (
     "event",
@@ -113,6 +115,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "protective_stops": PLACE + _STOP,
     "order_reports": PLACE + _REPORT,
     "fills": PLACE + _FILL,
+    "cash_movements": PLACE + _CASH,
     "positions": PLACE + _POSITION,
     "trades_closed": PLACE + _TRADE_CLOSED,
     "equity": PLACE + _EQUITY,
@@ -235,8 +238,14 @@ def _(fact: TradeClosed) -> list[TableRow]:
 
 @fact_rows.register
 def _(fact: EquityMarked) -> list[TableRow]:
-    row = (fact.equity, fact.gross, fact.fees, fact.day_pnl, fact.drawdown)
-    return [TableRow("equity", row)]
+    worth = (fact.equity, fact.gross, fact.fees, fact.funding)
+    return [TableRow("equity", (*worth, fact.day_pnl, fact.drawdown))]
+
+
+@fact_rows.register
+def _(fact: CashMoved) -> list[TableRow]:
+    row = (fact.reason.value, fact.amount, fact.booking_id, fact.detail)
+    return [TableRow("cash_movements", row)]
 
 
 @fact_rows.register

@@ -56,6 +56,7 @@ class Kind(Enum):
     PARTIAL_FILL = "partial_fill"
     LIQUIDATION = "liquidation"
     ADL = "adl"
+    TRANSFER = "transfer"
 
 
 USER_KINDS = frozenset(
@@ -83,7 +84,13 @@ FRAME_KINDS = frozenset(
 """What happens to frames on their way to a subscriber."""
 
 ACCOUNT_KINDS = frozenset(
-    {Kind.LISTEN_KEY_EXPIRED, Kind.PARTIAL_FILL, Kind.LIQUIDATION, Kind.ADL}
+    {
+        Kind.LISTEN_KEY_EXPIRED,
+        Kind.PARTIAL_FILL,
+        Kind.LIQUIDATION,
+        Kind.ADL,
+        Kind.TRANSFER,
+    }
 )
 """What happens to the account, once and at once."""
 
@@ -189,6 +196,8 @@ class Fault(
     """Whether a request of which nobody learns has been executed."""
     share: Decimal = Decimal(1)
     """The part of a position that a deleveraging closes."""
+    amount: Decimal = Decimal(100)
+    """What a transfer puts into the wallet; negative takes out."""
     without_close: bool = False
     """Whether a 24-hour cut comes without a close frame, too."""
     text: str = ""
@@ -247,6 +256,8 @@ def fault_of(order: object) -> Fault:
     limits = (fault.count, fault.for_ms, fault.retry_after_s)
     if min(numbers) < 0 or any(n is not None and n < 1 for n in limits):
         raise ConfigurationError(f"Not a fault: a number of {order} is too small")
+    if not fault.amount.is_finite():
+        raise ConfigurationError(f"Not a fault: the amount of {order} is no number")
     if not 0 < fault.share <= 1:
         raise ConfigurationError(f"Not a fault: the share of {order} is not within 1")
     return fault

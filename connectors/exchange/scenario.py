@@ -168,6 +168,11 @@ def _shared(fault: Fault, random: Random) -> Fault:
     return msgspec.structs.replace(fault, share=Decimal(tenths).scaleb(-1))
 
 
+def _of_any_amount(fault: Fault, random: Random) -> Fault:
+    cents = random.randrange(-10_000, 10_000)
+    return msgspec.structs.replace(fault, amount=Decimal(cents).scaleb(-2))
+
+
 _DRAWS: dict[Kind, Callable[[Fault, Random], Fault]] = {
     Kind.GAP: _several,
     Kind.DUPLICATE: _several,
@@ -199,5 +204,6 @@ _DRAWS: dict[Kind, Callable[[Fault, Random], Fault]] = {
     Kind.USER_DELAY: _late_event,
     Kind.USER_SILENCE: _everywhere,
     Kind.ADL: _shared,
+    Kind.TRANSFER: _of_any_amount,
 }
 """What is random about a kind beside its moment and symbol."""

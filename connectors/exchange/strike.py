@@ -39,6 +39,8 @@ def strike_account(fault: Fault, trading: Trading) -> bool:
             return trading.fill_part(symbol)
         case Kind.LIQUIDATION:
             return trading.close_by_force(symbol, share=None)
+        case Kind.TRANSFER:
+            return trading.transfer(fault.amount)
     return trading.close_by_force(symbol, share=fault.share)
 
 

@@ -154,6 +154,26 @@ ORDER BY (symbol, received_at, run_id, sequence)
 SETTINGS non_replicated_deduplication_window = 1000,
     fsync_after_insert = 1, fsync_part_directory = 1;
 
+-- What an exchange booked on the account beside trades.
+CREATE TABLE IF NOT EXISTS cash_movements
+(
+    run_id LowCardinality(String),
+    block UInt64,
+    sequence UInt64,
+    symbol LowCardinality(String),
+    received_at DateTime64(9, 'UTC'),
+    reason LowCardinality(String) COMMENT 'funding, transfer or other',
+    amount Decimal(76, 24) COMMENT 'quote asset, positive where it came in',
+    booking_id String,
+    detail String,
+    inserted_at DateTime('UTC') DEFAULT now()
+)
+ENGINE = MergeTree
+PARTITION BY toDate(received_at)
+ORDER BY (symbol, received_at, run_id, sequence)
+SETTINGS non_replicated_deduplication_window = 1000,
+    fsync_after_insert = 1, fsync_part_directory = 1;
+
 -- Positions after each fill.
 CREATE TABLE IF NOT EXISTS positions
 (
@@ -212,6 +232,7 @@ CREATE TABLE IF NOT EXISTS equity
     equity Decimal(76, 24),
     gross Decimal(76, 24),
     fees Decimal(76, 24),
+    funding Decimal(76, 24) COMMENT 'and other bookings that are no transfer',
     day_pnl Decimal(76, 24),
     drawdown Decimal(76, 24),
     inserted_at DateTime('UTC') DEFAULT now()

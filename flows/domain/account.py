@@ -17,6 +17,7 @@ from typing import TypeVar, assert_never
 import msgspec
 
 from flows.domain.books import PassedOn
+from flows.domain.cash import CashMoved
 from flows.domain.control import Controls
 from flows.domain.entry import EntryRules, plan_entry
 from flows.domain.equity import EquityMarked
@@ -296,13 +297,17 @@ class Account:
         """Book what an exchange did, at the time at which it was told."""
         now_ns = event.received_ns
         outcome = msgspec.structs.replace(event.outcome, received_ns=now_ns)
-        if isinstance(outcome, ProtectiveStop):
-            self._transcript.add(outcome)
-            return
-        if isinstance(outcome, OutsideFill):
-            self._execution.adopt(outcome)
-        else:
-            self._execution.book(outcome)
+        match outcome:
+            case ProtectiveStop():
+                self._transcript.add(outcome)
+                return
+            case CashMoved():
+                self._transcript.add(outcome)
+                self.ledger.move(outcome)
+            case OutsideFill():
+                self._execution.adopt(outcome)
+            case _:
+                self._execution.book(outcome)
         self._check_equity(now_ns)
 
     def _on_command(self, command: Command) -> None:

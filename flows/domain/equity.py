@@ -11,10 +11,12 @@ class EquityMarked(Fact, frozen=True, kw_only=True):
     """The account's worth at one moment, quote asset."""
 
     equity: Decimal
-    """Capital + cash P&L net of fees + open quantity at the exit side."""
+    """Capital + gross - fees + funding."""
     gross: Decimal
     """P&L before fees, open positions included."""
     fees: Decimal
+    funding: Decimal
+    """Funding, and whatever else the exchange booked that is no transfer."""
     day_pnl: Decimal
     """Net P&L since 00:00 UTC, open positions included."""
     drawdown: Decimal
@@ -73,7 +75,7 @@ class EquityCurve:
     def follow(self, marked: EquityMarked) -> None:
         """Stand where a mark says that equity stood, as P&L beyond the capital."""
         self.roll_day(marked.received_ns)
-        self.equity = self.capital + marked.gross - marked.fees
+        self.equity = self.capital + marked.gross - marked.fees + marked.funding
         self.peak = self.equity + marked.drawdown
         self.day_start = self.equity - marked.day_pnl
         self.max_drawdown = max(self.max_drawdown, marked.drawdown)

@@ -8,6 +8,7 @@ from enum import Enum
 
 import msgspec
 
+from flows.domain.cash import CashMoved
 from flows.domain.instrument import Instrument
 from flows.domain.market import Market
 from flows.domain.opening import Opening
@@ -135,11 +136,15 @@ class AccountOpening(msgspec.Struct, frozen=True, gc=False):
     opening: Opening
 
 
+Outcome = OutsideFill | Fill | OrderReport | ProtectiveStop | CashMoved
+"""Everything that an exchange may tell of orders and account."""
+
+
 class ExecutionTold(msgspec.Struct, frozen=True, gc=False):
     """What an exchange has done with an order, or on the account (`@execution`)."""
 
     received_ns: int
-    outcome: OutsideFill | Fill | OrderReport | ProtectiveStop
+    outcome: Outcome
 
 
 class OtherFrame(msgspec.Struct, frozen=True, gc=False):

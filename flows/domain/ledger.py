@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+from flows.domain.cash import CashMoved
 from flows.domain.equity import EquityCurve, EquityMarked
 from flows.domain.errors import OrderError
 from flows.domain.opening import Opening
@@ -21,6 +22,7 @@ class Ledger:
         """Time of each symbol's last closing fill."""
         self._cash = Decimal(0)
         self._fees = Decimal(0)
+        self._funding = Decimal(0)
         self._gross = Decimal(0)
         self._marks: dict[str, tuple[Decimal, int]] = {}
         self._is_valued = False
@@ -30,6 +32,11 @@ class Ledger:
     def fees(self) -> Decimal:
         """Fees paid since the account began."""
         return self._fees
+
+    @property
+    def funding(self) -> Decimal:
+        """What the exchange gave beside trades since the account began."""
+        return self._funding
 
     def apply(
         self, fill: Fill, purpose: Purpose
@@ -52,6 +59,11 @@ class Ledger:
         self.closed_ns[symbol] = now_ns
         return changed, position.closed(now_ns, purpose)
 
+    def move(self, moved: CashMoved) -> None:
+        """Book what the exchange took or gave beside trades."""
+        self._is_valued = False
+        self._funding += moved.profit
+
     def restore(self, opening: Opening, received_ns: int) -> None:
         """Go on where an earlier run ended; what is held counts as seen now."""
         self.positions.clear()
@@ -62,6 +74,7 @@ class Ledger:
         self.closed_ns.clear()
         self.closed_ns.update(opening.closed_ns)
         self._cash, self._fees = opening.cash, opening.fees
+        self._funding = opening.funding
         self._is_valued = False
         self.curve.restore(opening)
 
@@ -72,6 +85,7 @@ class Ledger:
         return Opening(
             cash=self._cash,
             fees=self._fees,
+            funding=self._funding,
             positions=tuple(
                 position.as_held(self.mark(symbol))
                 for symbol, position in self.positions.items()
@@ -130,7 +144,8 @@ class Ledger:
         for symbol, position in self.positions.items():
             open_value += position.open_value(self.mark(symbol))
         self._gross = self._cash + open_value
-        curve.mark(curve.capital + self._gross - self._fees, received_ns)
+        net = self._gross - self._fees + self._funding
+        curve.mark(curve.capital + net, received_ns)
         self._is_valued = True
 
     def marked(self, received_ns: int) -> EquityMarked:
@@ -142,6 +157,7 @@ class Ledger:
             equity=curve.equity,
             gross=self._gross,
             fees=self._fees,
+            funding=self._funding,
             day_pnl=curve.day_pnl,
             drawdown=curve.drawdown,
         )

@@ -46,6 +46,8 @@ class Opening(msgspec.Struct, frozen=True):
     cash: Decimal = Decimal(0)
     """Cash P&L before fees, quote asset."""
     fees: Decimal = Decimal(0)
+    funding: Decimal = Decimal(0)
+    """Funding and other bookings beside trades; transfers are none."""
     positions: tuple[HeldPosition, ...] = ()
     closed_ns: dict[str, int] = {}
     """Time of each symbol's last closing fill: its cooldown."""
@@ -74,3 +76,5 @@ class Opening(msgspec.Struct, frozen=True):
     """When all that an exchange has done was journalled; 0: never."""
     trade_ids: dict[str, tuple[int, ...]] = {}
     """By symbol, an exchange's trades that are journalled since, and shortly before."""
+    booking_ids: tuple[str, ...] = ()
+    """Of the bookings beside trades that are journalled since, and shortly before."""

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import msgspec
 
+from flows.domain.cash import CashMoved
 from flows.domain.equity import EquityMarked
 from flows.domain.errors import OrderError, StoreError
 from flows.domain.event import Verb
@@ -63,6 +64,8 @@ class _Rebuild:
         self._reconciled_ns = 0
         self._told: list[tuple[int, str, int]] = []
         """Receive time, symbol and id of an exchange's trades."""
+        self._booked: list[tuple[int, str]] = []
+        """Receive time and id of an exchange's bookings beside trades."""
         self._sent_ns: list[int] = []
         self._killed: KillTripped | None = None
         self._is_paused = False
@@ -83,6 +86,9 @@ class _Rebuild:
                 if status.is_final:
                     self._in_flight.pop(order_id, None)
                     self._trades.pop(order_id, None)
+            case CashMoved():
+                self._ledger.move(fact)
+                self._booked.append((fact.received_ns, fact.booking_id))
             case EquityMarked():
                 self._ledger.curve.follow(fact)
             case _:
@@ -103,6 +109,7 @@ class _Rebuild:
             for symbol, trade_ids in opening.trade_ids.items()
             for trade_id in trade_ids
         ]
+        self._booked = [(fact.received_ns, name) for name in opening.booking_ids]
         self._in_flight.clear()
         self._trades.clear()
         for lost in opening.lost_orders if opening.is_remote else ():
@@ -143,6 +150,7 @@ class _Rebuild:
         self._reconciled_ns = now_ns
         since_ns = now_ns - TRADES_REMEMBERED_NS
         self._told = [told for told in self._told if told[0] >= since_ns]
+        self._booked = [told for told in self._booked if told[0] >= since_ns]
 
     def _recent_trades(self) -> dict[str, tuple[int, ...]]:
         by_symbol: dict[str, list[int]] = {}
@@ -187,4 +195,5 @@ class _Rebuild:
             capital=self._begun.capital,
             reconciled_ns=self._reconciled_ns,
             trade_ids=self._recent_trades(),
+            booking_ids=tuple(name for _, name in self._booked if name),
         )

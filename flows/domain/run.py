@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import msgspec
 
+from flows.domain.cash import CashMoved
 from flows.domain.equity import EquityMarked
 from flows.domain.event import Verb
 from flows.domain.fact import Fact
@@ -78,6 +79,7 @@ Journalled = (
     | OutsideFill
     | Withdrawn
     | ProtectiveStop
+    | CashMoved
     | Reconciled
     | OrderReport
     | PositionChanged

@@ -50,11 +50,12 @@ class MarketRun:
         speed: Fraction = CALM,
         tape: Tape | None = None,
         settings: Settings | None = None,
+        start_ns: int = START_NS,
     ) -> None:
         settings = settings or Settings()
         if tape is None:
-            tape = SyntheticTape(symbols, start_ns=START_NS, seed=seed, speed=speed)
-        self.venue = Venue(tape, start_ns=START_NS, faults=faults, seed=seed)
+            tape = SyntheticTape(symbols, start_ns=start_ns, seed=seed, speed=speed)
+        self.venue = Venue(tape, start_ns=start_ns, faults=faults, seed=seed)
         self.engine = build_engine(settings, RUN, Instruments())
         self.books: Books = self.engine.books
         self.feed = MarketFeed(

@@ -7,6 +7,7 @@ import pytest
 
 from connectors.exchange.fault import ACCOUNT_KINDS, USER_KINDS, Fault, Kind
 from connectors.exchange.scenario import random_faults
+from flows.domain.cash import CashMoved, CashReason
 from flows.domain.event import Command, Verb
 from flows.domain.order import (
     OrderReport,
@@ -57,10 +58,32 @@ def assert_proven(run: TradingRun) -> None:
     assert set(run.venue_orders().values()) <= {1}, "an order arrived twice"
     held = {stop.terms.symbol for stop in run.venue.trading.algos.waiting()}
     assert held <= run.venue_positions().keys(), "a stop was left behind"
+    assert run.venue_positions() == {}, "flat after a kill"
+    curve = run.engine.account.ledger.curve
+    profit = curve.equity - curve.capital
+    assert profit == run.venue_profit(), "money is not accounted for"
 
 
 def kill(run: TradingRun) -> None:
     run._tell_account(Command(run.now_ns, Verb.KILL, "drill", "ann"))
+
+
+def test_execution_funding_while_positions_are_held_is_booked_once() -> None:
+    run = TradingRun(SYMBOLS, seed=3)
+    run.run(60)
+    kill(run)
+    run.run(10)
+    assert_proven(run)
+    bookings = run.venue.trading.ledger.bookings
+    paid = [
+        (b.symbol, b.amount, f"{b.kind} {b.transaction_id}")
+        for b in bookings
+        if b.kind == "FUNDING_FEE"
+    ]
+    moved = [f for f in run.facts if isinstance(f, CashMoved)]
+    assert paid
+    assert [(f.symbol, f.amount, f.booking_id) for f in moved] == paid
+    assert {f.reason for f in moved} == {CashReason.FUNDING}
 
 
 def test_execution_calm_exchange_agrees_to_the_last_digit() -> None:
@@ -71,9 +94,6 @@ def test_execution_calm_exchange_agrees_to_the_last_digit() -> None:
     run.run(10)
     assert_proven(run)
     assert run.execution.reconciliation.is_reconciled
-    assert run.venue_positions() == {}
-    curve = run.engine.account.ledger.curve
-    assert curve.equity == run.venue.trading.account.wallet
 
 
 def test_execution_calm_exchange_every_position_has_a_stop_while_it_is_open() -> None:
@@ -114,7 +134,6 @@ def test_execution_one_kind_of_fault_again_and_again_loses_nothing(kind: Kind) -
     kill(run)
     run.run(CALM_S)
     assert_proven(run)
-    assert run.venue_positions() == {}, "flat after a kill"
     assert run.execution.reconciliation.is_reconciled
 
 
@@ -129,7 +148,6 @@ def test_execution_under_random_faults_loses_nothing(seed: int) -> None:
     kill(run)
     run.run(CALM_S)
     assert_proven(run)
-    assert run.venue_positions() == {}, "flat after a kill"
 
 
 def test_execution_unknown_order_holds_its_exposure_until_it_is_known() -> None:

@@ -19,12 +19,15 @@ from flows.domain.opening import Opening
 from flows.domain.order import Fill, OutsideFill, Withdrawn
 from flows.domain.risk import Approved
 from flows.domain.run import JournalEntry, Journalled
+from flows.domain.units import NS_PER_S
 from flows.live import ACCOUNT_STREAM
 from flows.settings import Settings
 from tests.chaos.market import HANDSHAKE_NS, MarketRun
 
 BASE = "http://127.0.0.1"
 FEE_BPS = Decimal(5)
+FUNDING_NS = 1_700_006_400_000_000_000
+"""2023-11-15 00:00 UTC: funding is settled in each run."""
 RESTLESS = Settings(max_hold_s=3, cooldown_ms=200)
 """Orders come often, so that faults meet them."""
 LIMIT = Decimal(2_500)
@@ -43,7 +46,14 @@ class TradingRun(MarketRun):
         speed: Fraction = Fraction(1, 2),
         opening: Opening | None = None,
     ) -> None:
-        super().__init__(symbols, faults, seed, speed=speed, settings=RESTLESS)
+        super().__init__(
+            symbols,
+            faults,
+            seed,
+            speed=speed,
+            settings=RESTLESS,
+            start_ns=FUNDING_NS - 20 * NS_PER_S,
+        )
         self.signer = Signer(
             Mode.LOOPBACK, BASE, Credentials(DEFAULT_KEY, DEFAULT_SECRET)
         )
@@ -182,6 +192,11 @@ class TradingRun(MarketRun):
             for order in orders
             if order.terms.client_order_id in self.placed
         )
+
+    def venue_profit(self) -> Decimal:
+        """What trading has brought, in the exchange's own record."""
+        bookings = self.venue.trading.ledger.bookings
+        return sum((b.amount for b in bookings if b.kind != "TRANSFER"), Decimal(0))
 
     def venue_positions(self) -> dict[str, Decimal]:
         """Signed quantity by symbol in the exchange's own record."""

@@ -252,6 +252,7 @@ class Audit:
     def _on_equity(self, marked: EquityMarked) -> None:
         assert marked.equity == self.equity
         assert marked.fees == self.fees
+        assert marked.funding == 0
         assert marked.gross == marked.equity + self.fees - self.limits.capital
         assert marked.day_pnl == self.equity - self.day_start
         assert marked.drawdown == max(self.peak, self.equity) - self.equity

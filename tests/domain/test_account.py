@@ -65,6 +65,7 @@ def test_apply_long_round_trip_gives_the_figures_by_hand() -> None:
             equity=Decimal("10000.9985005"),
             gross=Decimal("1.999"),
             fees=Decimal("1.0004995"),
+            funding=Decimal(0),
             day_pnl=Decimal("0.9985005"),
             drawdown=Decimal("0.5007495"),  # the exit's fee, below the peak before
         )

@@ -7,7 +7,9 @@ from itertools import pairwise
 import msgspec
 import pytest
 
-from flows.domain.event import AccountOpening, ExecutionTold, VenueStatus, Verb
+from flows.domain.cash import CashMoved, CashReason
+from flows.domain.equity import EquityMarked
+from flows.domain.event import AccountOpening, ExecutionTold, Outcome, VenueStatus, Verb
 from flows.domain.kill import KillCompleted, KillReason
 from flows.domain.opening import LostOrder, Opening
 from flows.domain.order import (
@@ -55,7 +57,7 @@ class Remote(Scene):
         self.state(BookState.SYNCED)
         self.tight("99.99", "100.00")
 
-    def tell(self, outcome: Fill | OrderReport | ProtectiveStop) -> list[object]:
+    def tell(self, outcome: Outcome) -> list[object]:
         return self.feed(ExecutionTold(self.now_ns, outcome))
 
     def fill(self, order: Order, price: str, quantity: str) -> list[object]:
@@ -90,6 +92,19 @@ class Remote(Scene):
                 quantity=Decimal(quantity),
                 fee=Decimal("0.25"),
                 is_maker=False,
+            )
+        )
+
+    def move(self, reason: CashReason, amount: str, number: int = 1) -> list[object]:
+        """The exchange books something beside trades."""
+        return self.tell(
+            CashMoved(
+                received_ns=0,
+                symbol="",
+                reason=reason,
+                amount=Decimal(amount),
+                booking_id=f"{reason.value} {number}",
+                detail=reason.value,
             )
         )
 
@@ -245,6 +260,60 @@ def test_apply_outside_fill_beyond_flat_turns_the_position() -> None:
     assert [part.fee for part in parts] == [Decimal("0.25"), Decimal(0)]
     assert scene.positions == {A: Decimal(3)}
     assert scene.account.ledger.positions[A].side is Side.SELL
+
+
+@pytest.mark.parametrize("reason", [CashReason.FUNDING, CashReason.OTHER])
+def test_apply_booking_is_profit_or_loss_of_the_day(reason: CashReason) -> None:
+    scene = Remote()
+    told = scene.move(reason, "-12.5")
+    assert kinds(told) == ["CashMoved"]
+    [moved] = only(CashMoved, told)
+    assert moved.received_ns == scene.now_ns
+    [marked] = only(EquityMarked, scene.wait(1_000).tick())
+    assert [marked.funding, marked.gross, marked.fees] == [Decimal("-12.5"), 0, 0]
+    assert marked.day_pnl == Decimal("-12.5")
+    assert marked.drawdown == Decimal("12.5")
+
+
+def test_apply_transfer_is_neither_profit_nor_loss() -> None:
+    scene = Remote()
+    assert kinds(scene.move(CashReason.TRANSFER, "-5000")) == ["CashMoved"]
+    assert scene.account.ledger.curve.day_pnl == 0
+    assert not scene.account.kill_switch.is_latched
+
+
+def test_apply_booking_that_reaches_the_daily_loss_kills_at_once() -> None:
+    scene = Remote()
+    assert kinds(scene.move(CashReason.OTHER, "-499.99")) == ["CashMoved"]
+    told = scene.move(CashReason.OTHER, "-0.01", 2)
+    assert kinds(told)[:2] == ["CashMoved", "KillTripped"]
+    assert scene.account.kill_switch.is_latched
+
+
+def test_opening_after_bookings_stands_where_the_account_does() -> None:
+    scene = Remote()
+    scene.move(CashReason.FUNDING, "-12.5", 1)
+    scene.move(CashReason.TRANSFER, "100", 2)
+    scene.wait(1_000).tick()
+    opening = rebuilt(scene.facts)
+    assert opening.funding == Decimal("-12.5")
+    assert opening.pnl == Decimal("-12.5")
+    assert opening.booking_ids == ("funding 1", "transfer 2")
+    after = Remote(opening)
+    assert after.account.ledger.curve.day_pnl == Decimal("-12.5")
+    again = rebuilt(after.facts)
+    assert (again.funding, again.booking_ids) == (opening.funding, opening.booking_ids)
+
+
+def test_opening_after_a_late_comparison_forgets_old_bookings() -> None:
+    scene = Remote()
+    scene.move(CashReason.FUNDING, "-1", 1)
+    scene.venue_status(is_reconciled=False)
+    scene.wait(119_000)
+    scene.move(CashReason.FUNDING, "-1", 2)
+    scene.wait(2_000)
+    scene.venue_status()
+    assert rebuilt(scene.facts).booking_ids == ("funding 2",)
 
 
 def test_opening_after_outside_fills_stands_where_the_account_does() -> None:

@@ -10,6 +10,7 @@ import msgspec
 
 from connectors.clickhouse import ClickHouse
 from connectors.recording import RecordingWriter
+from flows.domain.cash import CashMoved, CashReason
 from flows.domain.equity import EquityMarked
 from flows.domain.event import Verb
 from flows.domain.frame import RawFrame
@@ -56,6 +57,7 @@ BASE_TABLES = (
     "protective_stops",
     "order_reports",
     "fills",
+    "cash_movements",
     "positions",
     "trades_closed",
     "equity",
@@ -141,6 +143,13 @@ def facts_of_every_kind(received_ns: int, number: int) -> list[Journalled]:
             trigger_price=Decimal("30845.00"),
             status=StopStatus.WORKING,
         ),
+        CashMoved(
+            **account,
+            reason=CashReason.FUNDING,
+            amount=Decimal("-0.5"),
+            booking_id=f"FUNDING_FEE {number}",
+            detail="FUNDING_FEE",
+        ),
         OrderReport(
             **at,
             client_order_id=name,
@@ -164,6 +173,7 @@ def facts_of_every_kind(received_ns: int, number: int) -> list[Journalled]:
             equity=Decimal("9999.718625"),
             gross=Decimal("-0.25"),
             fees=Decimal("0.031375"),
+            funding=Decimal("-0.5"),
             day_pnl=Decimal("-0.281375"),
             drawdown=Decimal("0.281375"),
         ),

@@ -50,6 +50,7 @@ def test_look_at_a_fresh_account_tells_its_capital_and_free_limits() -> None:
         day_pnl="0",
         drawdown="0",
         fees="0",
+        funding="0",
         limits={
             "gross_exposure": LimitTold("0", "10000"),
             "daily_loss": LimitTold("0", "500"),

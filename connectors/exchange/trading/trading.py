@@ -11,6 +11,7 @@ from connectors.exchange.tape import TapeEvent
 from connectors.exchange.trading.account import Account
 from connectors.exchange.trading.algo_desk import AlgoDesk
 from connectors.exchange.trading.amend import Amending
+from connectors.exchange.trading.amount import settled
 from connectors.exchange.trading.dead_man import DeadMansSwitch
 from connectors.exchange.trading.execution import Clock, Execution
 from connectors.exchange.trading.forced import Forced
@@ -19,6 +20,7 @@ from connectors.exchange.trading.order_count import OrderCount
 from connectors.exchange.trading.order_desk import OrderDesk
 from connectors.exchange.trading.own_order import OwnOrder, Side
 from connectors.exchange.trading.signature import Credentials
+from connectors.exchange.trading.user_event import account_update
 from connectors.exchange.trading.user_stream import Send, UserStream
 from flows.domain.event import MarketTrade
 
@@ -112,6 +114,17 @@ class Trading:
             else:
                 self.forced.deleverage(position, share)
         return bool(found)
+
+    def transfer(self, amount: Decimal) -> bool:
+        """Move money in or out, but no more than there is; whether any was moved."""
+        moved = max(settled(amount), -self.account.wallet)
+        self.account.book("TRANSFER", moved, self.now_ms)
+        reason = "DEPOSIT" if moved > 0 else "WITHDRAW"
+        event = account_update(
+            self.account, reason, [], change=moved, now_ms=self.now_ms
+        )
+        self.stream.tell(event)
+        return bool(moved)
 
     def _resting(self, symbol: str) -> list[OwnOrder]:
         return [order for order in self.ledger.open_of(symbol) if order.place]

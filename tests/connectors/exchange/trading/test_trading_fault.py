@@ -227,7 +227,23 @@ def test_adl_behind_the_back_reduces_the_position(
     assert {e["o"]["c"] for e in events if "o" in e} == {"adl_autoclose"}
 
 
-@pytest.mark.parametrize("kind", sorted(kind.value for kind in ACCOUNT_KINDS))
+@pytest.mark.parametrize(
+    ("amount", "wallet"), [("250.5", "10250.5"), ("-250.5", "9749.5"), ("-99999", "0")]
+)
+def test_transfer_moves_money_and_says_so(
+    trader: Trader, amount: str, wallet: str
+) -> None:
+    session = trader.listen()
+    trader.fault("transfer", amount=amount)
+    assert trader.wallet == Decimal(wallet)
+    [event] = trader.heard(session)
+    assert event["a"]["m"] == ("DEPOSIT" if trader.wallet > 10_000 else "WITHDRAW")
+    assert Decimal(event["a"]["B"][0]["bc"]) == Decimal(wallet) - 10_000
+
+
+@pytest.mark.parametrize(
+    "kind", sorted(kind.value for kind in ACCOUNT_KINDS - {Kind.TRANSFER})
+)
 def test_account_fault_without_anything_to_do_does_nothing(
     trader: Trader, kind: str
 ) -> None:
