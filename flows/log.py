@@ -22,6 +22,8 @@ EVENTS = {
     "replay_archived": "Journal and views are in ClickHouse: blocks sent by this run.",
     "replay_finished": "The report is written: run id.",
     "trade_started": "A live engine begins: run id, symbols.",
+    "engine_restarts": "An engine crashed and begins anew: why.",
+    "telemetry_failed": "The state could not be shown, trading goes on: error.",
     "trade_ended": "A live engine has stopped, everything is flushed: why.",
     "killed": "The kill switch latched: reason, detail.",
     "kill_reset": "A person released the kill switch: operator.",
@@ -78,6 +80,7 @@ def configure() -> None:
             _check_event,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            *(() if is_terminal else (structlog.processors.format_exc_info,)),
             (
                 structlog.dev.ConsoleRenderer()
                 if is_terminal

@@ -8,7 +8,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -27,7 +27,12 @@ from connectors.output import DataDirectory
 from connectors.recorder import Recorder
 from flows.control import ControlDesk, WatchedJournal
 from flows.domain.account import Account
-from flows.domain.errors import ConfigurationError
+from flows.domain.errors import (
+    ConfigurationError,
+    EngineCrashed,
+    RecordingError,
+    StoreError,
+)
 from flows.domain.fault import Fault
 from flows.domain.instrument import Instruments
 from flows.domain.opening import Opening
@@ -41,6 +46,7 @@ from flows.restart import succeed
 from flows.run import run
 from flows.sending import sending
 from flows.settings import Settings
+from flows.supervision import persevere
 from flows.telemetry import Observer, Telemetry
 from flows.trading import Engine, build_engine, build_trading_flow
 
@@ -70,8 +76,22 @@ def trade(job: TradeJob, on_status: OnStatus = lambda _status: None) -> Telemetr
 
     SIGINT, SIGTERM and the command `stop` end it: no entries, positions closed within
     1.2 s as far as the market allows, everything flushed. Operators are heard at the
-    directory's control socket meanwhile. Raises the TradingError that ended it early.
+    directory's control socket meanwhile. An engine that crashes begins anew
+    (`flows/supervision.py`). Raises the TradingError that ended it early.
     """
+    begun = time.monotonic()
+    return persevere(lambda: _trade(_rest_of(job, begun), on_status))
+
+
+def _rest_of(job: TradeJob, begun: float) -> TradeJob:
+    """A job that began at `begun`, with the time that it has left."""
+    if job.market.duration_s is None:
+        return job
+    left_s = max(1, job.market.duration_s - int(time.monotonic() - begun))
+    return replace(job, market=replace(job.market, duration_s=left_s))
+
+
+def _trade(job: TradeJob, on_status: OnStatus) -> Telemetry:
     with ExitStack() as stack:
         data = DataDirectory(job.data)
         stack.callback(data.release)
@@ -126,7 +146,7 @@ def trade(job: TradeJob, on_status: OnStatus = lambda _status: None) -> Telemetr
             is_flat=lambda: account.is_flat,
             opening=opening,
             recorder=recorder,
-            on_second=lambda _now_ns: on_status(look()),
+            on_second=lambda _now_ns: _tell(on_status, look),
             on_poll=on_poll,
             orders=orders,
         )
@@ -157,6 +177,14 @@ def _guarded(guard: Guard, account: Account) -> Iterator[None]:
         guard.close(is_farewell=is_over)
 
 
+def _tell(on_status: OnStatus, look: Callable[[], Telemetry]) -> None:
+    """Show the state; an engine goes on trading where that fails."""
+    try:
+        on_status(look())
+    except Exception as error:  # noqa: BLE001 - whatever it is, trading comes first
+        _log.exception("telemetry_failed", error=f"{type(error).__name__}: {error}")
+
+
 def _run(live: Live, engine: Engine, journal: EntryStore, latency: Latency) -> None:
     fault = Fault()
     flow = build_trading_flow(
@@ -167,7 +195,16 @@ def _run(live: Live, engine: Engine, journal: EntryStore, latency: Latency) -> N
         fault,
         views=LatencySink(latency, live.clock),
     )
-    run(flow, fault, on_signal=lambda number: live.stop.request(f"signal {number}"))
+    try:
+        run(flow, fault, on_signal=lambda number: live.stop.request(f"signal {number}"))
+    except (ConfigurationError, RecordingError, StoreError):
+        raise
+    except Exception as error:
+        cause: BaseException = error
+        while cause.__cause__ is not None:  # the dataflow's errors say only which step
+            cause = cause.__cause__
+        msg = f"{type(cause).__name__}: {cause}"
+        raise EngineCrashed(msg) from error
 
 
 def _remote(

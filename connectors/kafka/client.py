@@ -4,6 +4,7 @@ kafka-python is untyped; the protocols here are the part of it that this project
 and what a test puts in its place.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Protocol
@@ -20,6 +21,8 @@ from kafka.errors import (
 from connectors.kafka.message import Record
 from connectors.kafka.topic import Topic
 from flows.domain.errors import RecordingError
+
+logging.getLogger("kafka").addHandler(logging.NullHandler())  # errors are raised here
 
 MAX_MESSAGE_BYTES = 16 << 20
 """Largest message sent, and allowed in a topic that is made here."""

@@ -14,6 +14,7 @@ TradingError
 ├── RiskLimitBreached       a limit that stops trading was reached
 ├── NoEngine                no engine answers where one was expected
 │   └── EngineSilent        it is there, and confirms nothing
+├── EngineCrashed           an engine met an error of its own, and may begin anew
 ├── CommandRefused          an engine refused what an operator asked
 └── Interrupted             a signal asked the program to stop
 
@@ -75,6 +76,10 @@ class NoEngine(TradingError):
 
 class EngineSilent(NoEngine):
     """An engine is there, and confirms nothing."""
+
+
+class EngineCrashed(TradingError):
+    """An engine met an error of its own outside account and execution."""
 
 
 class CommandRefused(TradingError):
