@@ -44,7 +44,7 @@ def status(data: Path) -> Telemetry:
 
 
 def states(data: Path) -> Iterator[Telemetry]:
-    """The engine's states as they come, up to four a second. Raises NoEngine."""
+    """The engine's states as they come, up to ten a second. Raises NoEngine."""
     return map(_telemetry, follow(_socket(data), within_s=ANSWER_WITHIN_S))
 
 

@@ -15,13 +15,17 @@ from connectors.latency import Latency, OrderLatency
 from flows.domain.account import Account
 from flows.domain.books import Books
 from flows.domain.control import Controls
+from flows.domain.imbalance import ImbalanceRule, ratio
 from flows.domain.order import Purpose, WorkingOrder
 from flows.domain.position import Position
 from flows.domain.risk import Approved, Refused
 from flows.domain.run import Journalled
 from flows.domain.signal import Signal
-from flows.domain.units import EXACT, NS_PER_MS, NS_PER_S, plain
+from flows.domain.symbol_book import SymbolBook
+from flows.domain.units import EXACT, NS_PER_MS, NS_PER_S, floor_to, plain
+from flows.domain.view import BookView, TickLevel
 
+_SHOWN = Decimal("0.0001")
 _AVERAGE = Context(prec=28, rounding=ROUND_HALF_EVEN)
 
 
@@ -33,6 +37,14 @@ class BookTold(msgspec.Struct, frozen=True):
     """Since its last view, milliseconds; None before the first."""
     depth_events: int
     gaps: int
+    zone: str | None = None
+    """BUY, SELL or NEUTRAL; None before the first view."""
+    ratio: str | None = None
+    """Bid volume / ask volume of the levels shown, cut off after four decimals; None
+    where no ask is."""
+    bids: list[tuple[str, str]] = []
+    """Price and quantity, best first."""
+    asks: list[tuple[str, str]] = []
 
 
 class PositionTold(msgspec.Struct, frozen=True):
@@ -183,6 +195,7 @@ class Observer:
         account: Account,
         latency: Latency,
         *,
+        rule: ImbalanceRule,
         order_latency: OrderLatency | None = None,
     ) -> None:
         self.counts = FactCounts()
@@ -191,6 +204,7 @@ class Observer:
         self._books = books
         self._account = account
         self._latency = latency
+        self._rule = rule
         self._order_latency = order_latency or OrderLatency()
 
     def look(self, now_ns: int, alarm: str = "") -> Telemetry:
@@ -232,14 +246,26 @@ class Observer:
 
     def _books_told(self, now_ns: int) -> dict[str, BookTold]:
         return {
-            symbol: BookTold(
-                book.state.value,
-                _age_ms(book.last_view.received_ns, now_ns) if book.last_view else None,
-                book.counts.depth_events,
-                book.counts.gaps,
-            )
+            symbol: self._book_told(book, now_ns)
             for symbol, book in self._books.by_symbol.items()
         }
+
+    def _book_told(self, book: SymbolBook, now_ns: int) -> BookTold:
+        state, counts, view = book.state.value, book.counts, book.last_view
+        if view is None:
+            return BookTold(state, None, counts.depth_events, counts.gaps)
+        zone = self._rule.zone(view.bid_lots, view.ask_lots)
+        weight = ratio(view.bid_volume, view.ask_volume)
+        return BookTold(
+            state=state,
+            view_age_ms=_age_ms(view.received_ns, now_ns),
+            depth_events=counts.depth_events,
+            gaps=counts.gaps,
+            zone=zone.value,
+            ratio=plain(floor_to(weight, _SHOWN)) if weight.is_finite() else None,
+            bids=_levels_told(view, view.bids),
+            asks=_levels_told(view, view.asks),
+        )
 
     def _latency_told(self) -> LatencyTold:
         p50, p99, p999 = map(self._latency.quantile_ns, (500, 990, 999))
@@ -254,6 +280,12 @@ class Observer:
             acked.quantile_ns(500),
             acked.quantile_ns(990),
         )
+
+
+def _levels_told(view: BookView, levels: Iterable[TickLevel]) -> list[tuple[str, str]]:
+    return [
+        (plain(view.price(ticks)), plain(view.quantity(lots))) for ticks, lots in levels
+    ]
 
 
 def _kill_told(controls: Controls) -> KillTold | None:

@@ -126,6 +126,7 @@ def _trade(job: TradeJob, on_status: OnStatus) -> Telemetry:
             engine.books,
             account,
             latency,
+            rule=engine.rule,
             order_latency=order_latency,
         )
 

@@ -18,6 +18,7 @@ from api.cli import (
     status,
     synth,
     trade,
+    up,
 )
 from api.cli.signals import Stopped, raise_on_signals
 from flows import log
@@ -39,6 +40,7 @@ app = typer.Typer(
 app.command("replay")(replay.replay_command)
 app.command("demo")(replay.demo_command)
 app.command("trade")(trade.trade_command)
+app.command("up")(up.up_command)
 app.command("status")(status.status_command)
 app.command("pause")(control.pause_command)
 app.command("resume")(control.resume_command)

@@ -30,7 +30,7 @@ from flows.domain.errors import ConfigurationError
 from flows.domain.event import Verb
 
 MOST_CLIENTS = 16
-PUBLISH_EVERY_S = 0.25
+PUBLISH_EVERY_S = 0.1
 
 _BREATH_S = 0.02
 """Between two answers to one client: a flood of requests stays a trickle."""

@@ -20,6 +20,7 @@ from flows.domain.errors import StoreError
 from flows.domain.event import Command, Verb
 from flows.domain.run import CommandHandled, JournalEntry
 from flows.kill_keeper import KillKeeper
+from flows.settings import Settings
 from flows.telemetry import FactCounts, Observer, Telemetry
 from tests.domain.scene import START_NS, Scene
 
@@ -43,7 +44,9 @@ class Paper:
 
 def telemetry() -> Telemetry:
     books = Books(depth=5, stale_after_ms=3_000)
-    return Observer("run-1", "paper", books, Scene().account, Latency()).look(START_NS)
+    return Observer(
+        "run-1", "paper", books, Scene().account, Latency(), rule=Settings().zone_rule
+    ).look(START_NS)
 
 
 class Desk:

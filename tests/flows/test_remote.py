@@ -21,6 +21,7 @@ from flows.domain.errors import (
 )
 from flows.domain.event import Verb
 from flows.domain.kill import KillReason
+from flows.settings import Settings
 from flows.telemetry import KillTold, Observer, Telemetry
 from tests.connectors.control.desk import PATIENCE_S, Desk, serving
 from tests.domain.scene import START_NS, Scene
@@ -31,7 +32,9 @@ KILL = Request("kill", "ann", "odd fills")
 
 def state() -> Telemetry:
     books = Books(depth=5, stale_after_ms=3_000)
-    return Observer("run-1", "paper", books, Scene().account, Latency()).look(START_NS)
+    return Observer(
+        "run-1", "paper", books, Scene().account, Latency(), rule=Settings().zone_rule
+    ).look(START_NS)
 
 
 def test_status_and_states_of_an_engine_are_what_it_sent(tmp_path: Path) -> None:

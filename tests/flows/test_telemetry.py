@@ -13,6 +13,7 @@ from flows.domain.market import Market
 from flows.domain.position import Position
 from flows.domain.side import Side
 from flows.domain.units import NS_PER_MS, NS_PER_S
+from flows.settings import Settings
 from flows.telemetry import (
     BookTold,
     CountsTold,
@@ -29,7 +30,9 @@ from tests.domain.scene import START_NS, Scene
 
 def observer_of(scene: Scene, books: Books | None = None) -> Observer:
     books = books or Books(depth=5, stale_after_ms=3_000)
-    return Observer("run-1", "paper", books, scene.account, Latency())
+    return Observer(
+        "run-1", "paper", books, scene.account, Latency(), rule=Settings().zone_rule
+    )
 
 
 def look(scene: Scene) -> Telemetry:

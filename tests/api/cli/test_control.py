@@ -16,6 +16,7 @@ from flows.domain.errors import CommandRefused, EngineSilent, NoEngine
 from flows.domain.event import Verb
 from flows.domain.side import Side
 from flows.domain.symbol_book import SymbolBook
+from flows.settings import Settings
 from flows.telemetry import Observer, Telemetry
 from tests.connectors.control.desk import Desk, serving
 from tests.domain.scene import Scene
@@ -25,7 +26,9 @@ from tests.flows.replay_samples import run_mft
 def telemetry(scene: Scene, alarm: str = "") -> Telemetry:
     books = Books(depth=5, stale_after_ms=3_000)
     books.by_symbol["AAAUSDT"] = SymbolBook("AAAUSDT", depth=5, stale_after_ms=3_000)
-    observer = Observer("run-1", "paper", books, scene.account, Latency())
+    observer = Observer(
+        "run-1", "paper", books, scene.account, Latency(), rule=Settings().zone_rule
+    )
     observer.counts.count(entry.fact for entry in scene.entries)
     return observer.look(scene.now_ns, alarm)
 

@@ -59,6 +59,8 @@ OPENING = Opening(
     capital=Decimal(77),
     reconciled_ns=8,
     trade_ids={"AAAUSDT": (3, 4)},
+    funding=Decimal("-0.5"),
+    booking_ids=("FUNDING_FEE 1",),
     lost_orders=(LostOrder(entry_order(), Decimal("0.1"), ("7",)),),
 )
 """No field is at its default."""

@@ -1,0 +1,47 @@
+"""The HTTP application of one directory's engine."""
+
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from api.http.desk import Desk
+from api.http.guard import LOCAL_HOSTS, Guard
+from api.http.problem import tell_problems
+from api.http.routes import engine, health, session
+from api.http.schema import describe
+
+_DESCRIPTION = """Control and state of one trading engine.
+
+Show a token as `Authorization: Bearer ...`: the viewer's may look, the operator's may
+control, too. Money is text without an exponent, in the quote asset; times are
+nanoseconds since the epoch. Errors are problem details (RFC 9457)."""
+
+
+def create_app(desk: Desk, *, hosts: Collection[str] = LOCAL_HOSTS) -> FastAPI:
+    """The application; the desk is opened and closed with it."""
+
+    @asynccontextmanager
+    async def life(_app: FastAPI) -> AsyncIterator[None]:
+        desk.open()
+        try:
+            yield
+        finally:
+            await desk.close()
+
+    app = FastAPI(
+        title="mft",
+        version=version("mft-bot"),
+        description=_DESCRIPTION,
+        lifespan=life,
+        docs_url=None,  # its page would need scripts of another host
+        redoc_url=None,
+    )
+    app.state.desk = desk
+    for router in (session.router, engine.router, health.router):
+        app.include_router(router)
+    tell_problems(app)
+    describe(app)
+    app.add_middleware(Guard, hosts=hosts)
+    return app

@@ -1,0 +1,236 @@
+"""Everything the routes share: the directory, its engine, and who may ask."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+from pathlib import Path
+from threading import Thread
+
+import msgspec
+import structlog
+from starlette.requests import HTTPConnection
+
+from api.cli.mode import credentials_of
+from api.http.credentials import Caller, KeyRing, Role
+from api.http.guard import Failures
+from api.http.link import EngineLink, Json
+from api.http.problem import Refusal
+from api.http.supervisor import Supervisor
+from api.killing import Killed, Taken, finish, kept_access, tell_engine
+from connectors.control.protocol import Handled, Request
+from flows import remote
+from flows.domain.errors import NoEngine, StoreError, TradingError
+
+COOKIE = "mft_session"
+CSRF_HEADER = "X-CSRF-Token"
+TOKENS = "api.tokens.json"
+AUDIT = "api.audit.jsonl"
+KILL_WITHIN_S = 60.0
+"""How long a kill tries the exchange itself."""
+
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_WATCH_EVERY_S = 0.2
+
+_log = structlog.get_logger()
+
+
+class KillTold(msgspec.Struct):
+    """A kill that was asked for here, as far as it has come."""
+
+    steps: list[str]
+    is_done: bool = False
+    after_ms: int | None = None
+    """Until nothing was held; None as long as something is."""
+    problem: str = ""
+
+
+class Desk:
+    """One directory's engine and the people who look at it."""
+
+    def __init__(self, data: Path, supervisor: Supervisor | None = None) -> None:
+        self.data = data
+        self.keys = KeyRing(data / TOKENS)
+        self.failures = Failures()
+        self.link = EngineLink(data)
+        self.supervisor = supervisor or Supervisor(data)
+        self.kill_told: KillTold | None = None
+        self._killing: Thread | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    # -- life -------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Follow the engine from now on; on the running loop."""
+        loop = asyncio.get_running_loop()
+        self._tasks = [
+            loop.create_task(self.link.run()),
+            loop.create_task(self._watch()),
+        ]
+
+    async def close(self) -> None:
+        """Let the engine go on by itself."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _watch(self) -> None:
+        standing = self.supervisor.standing
+        while True:
+            try:
+                await asyncio.to_thread(self.supervisor.watch)
+            except Exception as error:  # noqa: BLE001 - it must go on looking
+                told = f"{type(error).__name__}: {error}"
+                _log.warning("supervision_failed", error=told)
+            before, standing = standing, self.supervisor.standing
+            if standing != before:
+                await self.link.touch()
+            await asyncio.sleep(_WATCH_EVERY_S)
+
+    # -- who asks ---------------------------------------------------------------------
+
+    def caller(self, asking: HTTPConnection) -> Caller:
+        """Who asks. Raises Refusal: 401, 403 without the CSRF header, 429."""
+        address = asking.client.host if asking.client else ""
+        wait_s = self.failures.wait_s(address)
+        if wait_s:
+            raise Refusal(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                f"Too many wrong tokens; wait {wait_s} s",
+                {"Retry-After": str(wait_s)},
+            )
+        token = _bearer(asking)
+        cookie = asking.cookies.get(COOKIE, "")
+        if not token and not cookie:
+            raise _unauthorized("Expected a token: Authorization: Bearer ...")
+        if token:
+            role = self.keys.role_of(token)
+            caller = Caller(role) if role else None
+        else:
+            role = self.keys.session_role(cookie, int(time.time()))
+            caller = Caller(role, cookie) if role else None
+        if caller is None:
+            self.failures.add(address)
+            raise _unauthorized("The token or session is not valid")
+        self._check_csrf(asking, caller)
+        return caller
+
+    def _check_csrf(self, asking: HTTPConnection, caller: Caller) -> None:
+        method = asking.scope.get("method", "GET")
+        if not caller.session or method in _SAFE_METHODS:
+            return
+        if asking.headers.get(CSRF_HEADER) != self.keys.csrf_of(caller.session):
+            msg = f"Expected the header {CSRF_HEADER} of this session"
+            raise Refusal(HTTPStatus.FORBIDDEN, msg)
+
+    def operator(self, asking: HTTPConnection) -> Caller:
+        """Who asks, if they may control. Raises Refusal: 403 for a viewer."""
+        caller = self.caller(asking)
+        if caller.role is not Role.OPERATOR:
+            raise Refusal(HTTPStatus.FORBIDDEN, "Expected the operator's token")
+        return caller
+
+    # -- what is asked ----------------------------------------------------------------
+
+    @property
+    def state(self) -> Json:
+        """Everything a page shows, as JSON values."""
+        standing = msgspec.to_builtins(self.supervisor.standing)
+        kill = None if self.kill_told is None else msgspec.to_builtins(self.kill_told)
+        return {"process": standing, "kill": kill, "engine": self.link.engine}
+
+    def command(
+        self, verb: str, caller: Caller, reason: str, *, rebase: bool
+    ) -> Handled:
+        """Let the engine obey, and keep who asked. Raises TradingError."""
+        request = Request(verb, caller.name, reason, rebase)
+        try:
+            handled = remote.command(self.data, request)
+        except TradingError as error:
+            self.audit(verb, caller, reason, str(error))
+            raise
+        outcome = "accepted" if handled.is_accepted else f"refused: {handled.detail}"
+        self.audit(verb, caller, reason, outcome)
+        return handled
+
+    def kill(
+        self, caller: Caller, reason: str, on_step: Callable[[], None]
+    ) -> KillTold:
+        """Kill, whatever is broken; steps follow in `kill_told`."""
+        if self._killing is not None and self._killing.is_alive():
+            return self.kill_told or KillTold([])
+        told = self.kill_told = KillTold([f"asked for by {caller.name}"])
+        taken = tell_engine(self.data, Request("kill", caller.name, reason))
+        self.audit("kill", caller, reason, _outcome_of(taken))
+        self._killing = Thread(
+            target=self._finish, args=(taken, told, on_step), daemon=True
+        )
+        self._killing.start()
+        return told
+
+    def _finish(
+        self, taken: Taken, told: KillTold, on_step: Callable[[], None]
+    ) -> None:
+        def say(text: str) -> None:
+            told.steps.append(text)
+            on_step()
+
+        try:
+            killed = self._killed(taken, say)
+        except TradingError as error:
+            told.problem = str(error)
+        else:
+            told.after_ms = killed.after_ms
+            told.problem = killed.alarm or "; ".join(killed.remaining)
+        told.is_done = True
+        on_step()
+
+    def _killed(self, taken: Taken, say: Callable[[str], None]) -> Killed:
+        access = kept_access(self.data)
+        credentials = None if access is None else credentials_of(access.mode)
+        if access is not None and credentials is not None:
+            return finish(
+                taken, self.data, access, credentials, within_s=KILL_WITHIN_S, say=say
+            )
+        if isinstance(taken, StoreError):
+            raise taken
+        if not isinstance(taken, Handled):
+            say(f"{taken.why}; its kill latch is in place: {taken.path}")
+            return Killed(None, "latch")
+        say("the engine has taken the kill")
+        after_ns = remote.flat_after_ns(self.data, within_s=KILL_WITHIN_S)
+        if after_ns is None:
+            return Killed(None, "engine", remaining=("positions are still open",))
+        return Killed(after_ns // 1_000_000, "engine", taken.alarm)
+
+    def audit(self, verb: str, caller: Caller, reason: str, outcome: str) -> None:
+        """Keep who asked for what; a full disk stops no kill."""
+        line = {
+            "at_ns": time.time_ns(),
+            "verb": verb,
+            "who": caller.name,
+            "reason": reason,
+            "outcome": outcome,
+        }
+        try:
+            with (self.data / AUDIT).open("ab") as file:
+                file.write(msgspec.json.encode(line) + b"\n")
+        except OSError as error:
+            _log.warning("audit_not_kept", reason=error.strerror, verb=verb)
+
+
+def _bearer(asking: HTTPConnection) -> str:
+    scheme, _, token = asking.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _unauthorized(detail: str) -> Refusal:
+    return Refusal(HTTPStatus.UNAUTHORIZED, detail, {"WWW-Authenticate": "Bearer"})
+
+
+def _outcome_of(taken: Taken) -> str:
+    if isinstance(taken, Handled):
+        return "the engine has taken it"
+    if isinstance(taken, NoEngine | StoreError):
+        return str(taken)
+    return f"{taken.why}; latched"

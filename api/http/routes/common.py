@@ -1,0 +1,37 @@
+"""What routes ask for: the desk, a viewer, an operator."""
+
+from typing import Annotated
+
+import msgspec
+from fastapi import Depends, Response
+from starlette.requests import HTTPConnection
+
+from api.http.credentials import Caller
+from api.http.desk import Desk
+
+_JSON = "application/json"
+
+
+def _desk(asking: HTTPConnection) -> Desk:
+    desk: Desk = asking.app.state.desk
+    return desk
+
+
+DeskOf = Annotated[Desk, Depends(_desk)]
+
+
+def _viewer(asking: HTTPConnection, desk: DeskOf) -> Caller:
+    return desk.caller(asking)
+
+
+def _operator(asking: HTTPConnection, desk: DeskOf) -> Caller:
+    return desk.operator(asking)
+
+
+Viewer = Annotated[Caller, Depends(_viewer)]
+Operator = Annotated[Caller, Depends(_operator)]
+
+
+def as_json(content: object, status: int = 200) -> Response:
+    """Something of ours as a response."""
+    return Response(msgspec.json.encode(content), status, media_type=_JSON)

@@ -1,0 +1,216 @@
+"""The engine: control, state, and its stream."""
+
+import asyncio
+from http import HTTPStatus
+from typing import Annotated
+
+import msgspec
+from fastapi import APIRouter, Query, Response, WebSocket, WebSocketDisconnect
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.http.credentials import Caller
+from api.http.desk import Desk, KillTold
+from api.http.journal import newest
+from api.http.link import Json, patch_between
+from api.http.problem import Refusal
+from api.http.routes.common import DeskOf, Operator, Viewer, as_json
+from api.http.schema import answers
+from connectors.control.protocol import Handled
+from flows.domain.errors import NoEngine
+from flows.telemetry import BookTold, OrderTold, PositionTold
+
+STREAM_EVERY_S = 0.1
+"""A client is told at most so often, and then the newest state."""
+_STALLED_S = 10.0
+_REFUSED_CLOSE = 1008
+_TRY_AGAIN_CLOSE = 1013
+
+router = APIRouter(prefix="/engine", tags=["engine"])
+
+Reason = Annotated[str, Field(max_length=2_000)]
+
+
+class Order(BaseModel):
+    """An order to the engine."""
+
+    model_config = ConfigDict(extra="forbid")
+    reason: Reason = ""
+
+
+class ResetOrder(BaseModel):
+    """A reset: it needs a reason."""
+
+    model_config = ConfigDict(extra="forbid")
+    reason: Annotated[str, Field(min_length=1, max_length=2_000)]
+    rebase_peak: bool = False
+    """Measure drawdown from the present equity on."""
+
+
+_HANDLED = answers(Handled, description="The journal holds what became of it")
+_LIMIT = Query(100, ge=1, le=1_000)
+
+
+@router.post("/start", status_code=HTTPStatus.ACCEPTED)
+async def start(caller: Operator, desk: DeskOf, order: Order) -> Json:
+    """Start the engine as it was started last, and keep it running."""
+    await asyncio.to_thread(desk.supervisor.want)
+    desk.audit("start", caller, order.reason, "accepted")
+    process: Json = desk.state["process"]
+    return process
+
+
+@router.post("/stop", responses=_HANDLED)
+async def stop(caller: Operator, desk: DeskOf, order: Order) -> Response:
+    """End the engine: no entries, everything closed, everything flushed."""
+    desk.supervisor.release()
+    return await _command("stop", caller, desk, order.reason)
+
+
+@router.post("/pause", responses=_HANDLED)
+async def pause(caller: Operator, desk: DeskOf, order: Order) -> Response:
+    """Send no more entries; exits go on."""
+    return await _command("pause", caller, desk, order.reason)
+
+
+@router.post("/resume", responses=_HANDLED)
+async def resume(caller: Operator, desk: DeskOf, order: Order) -> Response:
+    """Allow entries again after a pause or a flatten."""
+    return await _command("resume", caller, desk, order.reason)
+
+
+@router.post("/flatten", responses=_HANDLED)
+async def flatten(caller: Operator, desk: DeskOf, order: Order) -> Response:
+    """Close every position, then stay paused."""
+    return await _command("flatten", caller, desk, order.reason)
+
+
+@router.post("/reset", responses=_HANDLED)
+async def reset(caller: Operator, desk: DeskOf, order: ResetOrder) -> Response:
+    """Release the kill switch, once everything is closed."""
+    return await _command("reset", caller, desk, order.reason, rebase=order.rebase_peak)
+
+
+@router.post("/kill", status_code=HTTPStatus.ACCEPTED, responses=answers(KillTold))
+async def kill(caller: Operator, desk: DeskOf, order: Order | None = None) -> Response:
+    """Close everything and trade no more until a reset; `GET /engine/kill` follows it.
+
+    Works while the engine hangs or is dead, and while disk or database fail.
+    """
+    loop = asyncio.get_running_loop()
+
+    def on_step() -> None:
+        asyncio.run_coroutine_threadsafe(desk.link.touch(), loop)
+
+    reason = order.reason if order else ""
+    told = await asyncio.to_thread(desk.kill, caller, reason, on_step)
+    return as_json(told, HTTPStatus.ACCEPTED)
+
+
+@router.get("/kill", responses=answers(KillTold | None))
+def kill_state(_caller: Viewer, desk: DeskOf) -> Response:
+    """The last kill that was asked for here, as far as it has come."""
+    return as_json(desk.kill_told)
+
+
+@router.get("/status")
+def status(_caller: Viewer, desk: DeskOf) -> Response:
+    """Process, kill and state of the engine; `engine` is null where none runs."""
+    return as_json({**desk.state, "age_ms": desk.link.age_ms})
+
+
+@router.get("/position", responses=answers(list[PositionTold]))
+def position(_caller: Viewer, desk: DeskOf) -> Response:
+    """Open positions."""
+    return as_json(_engine(desk)["positions"])
+
+
+@router.get("/orders", responses=answers(list[OrderTold]))
+def orders(_caller: Viewer, desk: DeskOf) -> Response:
+    """Orders in flight."""
+    return as_json(_engine(desk)["orders"])
+
+
+@router.get("/books", responses=answers(dict[str, BookTold]))
+def books(_caller: Viewer, desk: DeskOf) -> Response:
+    """Every symbol's book: state, top levels, imbalance and zone."""
+    return as_json(_engine(desk)["books"])
+
+
+@router.get("/risk")
+def risk(_caller: Viewer, desk: DeskOf) -> Response:
+    """Limits and how much of them is used, refusals by reason, the kill switch."""
+    engine = _engine(desk)
+    names = ("limits", "equity", "day_pnl", "drawdown", "killed", "alarm")
+    told = {name: engine[name] for name in names}
+    return as_json({**told, "refused": engine["counts"]["refused"]})
+
+
+@router.get("/fills")
+def fills(_caller: Viewer, desk: DeskOf, limit: int = _LIMIT) -> Response:
+    """The newest fills in the journal, newest first."""
+    return as_json(newest(desk.data, {"fill", "outside_fill"}, limit))
+
+
+@router.get("/signals")
+def signals(_caller: Viewer, desk: DeskOf, limit: int = _LIMIT) -> Response:
+    """The newest signals and what became of them, newest first."""
+    return as_json(newest(desk.data, {"signal", "refused", "approved"}, limit))
+
+
+@router.get("/events")
+def events(_caller: Viewer, desk: DeskOf, limit: int = _LIMIT) -> Response:
+    """The newest entries of the journal of whatever kind, newest first."""
+    return as_json(newest(desk.data, None, limit))
+
+
+@router.websocket("/stream")
+async def stream(socket: WebSocket, desk: DeskOf) -> None:
+    """The state as it changes: a snapshot, then merge patches (RFC 7386).
+
+    `{"type": "snapshot", "sequence": 1, "state": ...}`, then
+    `{"type": "delta", "sequence": 2, "patch": ...}`. A slow reader misses states in
+    between, and always gets the newest.
+    """
+    try:
+        desk.caller(socket)
+    except Refusal as refusal:
+        await socket.close(_REFUSED_CLOSE, refusal.detail)
+        return
+    await socket.accept()
+    told, version, sequence = None, -1, 0
+    try:
+        while True:
+            version = await desk.link.news(version)
+            state, sequence = desk.state, sequence + 1
+            message = {"type": "snapshot", "sequence": sequence, "state": state}
+            if told is not None:
+                patch = patch_between(told, state)
+                message = {"type": "delta", "sequence": sequence, "patch": patch}
+            async with asyncio.timeout(_STALLED_S):
+                await socket.send_text(msgspec.json.encode(message).decode())
+            told = state
+            await asyncio.sleep(STREAM_EVERY_S)
+    except WebSocketDisconnect:
+        pass
+    except TimeoutError:
+        await socket.close(_TRY_AGAIN_CLOSE, "read too slowly")
+
+
+async def _command(
+    verb: str, caller: Caller, desk: Desk, reason: str, *, rebase: bool = False
+) -> Response:
+    def tell() -> Handled:
+        return desk.command(verb, caller, reason, rebase=rebase)
+
+    handled = await asyncio.to_thread(tell)
+    status = HTTPStatus.OK if handled.is_accepted else HTTPStatus.CONFLICT
+    if not handled.is_accepted:
+        raise Refusal(status, f"{verb} refused: {handled.detail}")
+    return as_json(handled)
+
+
+def _engine(desk: Desk) -> Json:
+    if desk.link.engine is None:
+        msg = "No engine is running; start it with POST /engine/start"
+        raise NoEngine(msg)
+    return desk.link.engine

@@ -1,0 +1,67 @@
+"""The page exchanges the token for a session; scripts show the token itself."""
+
+import time
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, Field
+
+from api.http.credentials import SESSION_S, Caller
+from api.http.desk import COOKIE, Desk
+from api.http.problem import Refusal
+from api.http.routes.common import DeskOf, Viewer
+
+router = APIRouter(prefix="/session", tags=["session"])
+
+
+class Login(BaseModel):
+    """A token, as it was shown at the first start."""
+
+    token: Annotated[str, Field(max_length=200)]
+
+
+class Session(BaseModel):
+    """What the page may do, and what it must send with a change."""
+
+    role: str
+    csrf: str
+
+
+@router.post("")
+def login(login: Login, request: Request, response: Response, desk: DeskOf) -> Session:
+    """Exchange a token for a session cookie that scripts cannot read."""
+    address = request.client.host if request.client else ""
+    wait_s = desk.failures.wait_s(address)
+    if wait_s:
+        raise Refusal(
+            HTTPStatus.TOO_MANY_REQUESTS,
+            f"Too many wrong tokens; wait {wait_s} s",
+            {"Retry-After": str(wait_s)},
+        )
+    role = desk.keys.role_of(login.token.strip())
+    if role is None:
+        desk.failures.add(address)
+        raise Refusal(HTTPStatus.UNAUTHORIZED, "The token is not valid")
+    cookie = desk.keys.new_session(role, int(time.time()))
+    response.set_cookie(
+        COOKIE, cookie, max_age=SESSION_S, httponly=True, samesite="strict"
+    )
+    return _told(desk, Caller(role, cookie))
+
+
+@router.get("")
+def session(caller: Viewer, desk: DeskOf) -> Session:
+    """What the present session may do."""
+    return _told(desk, caller)
+
+
+@router.delete("", status_code=HTTPStatus.NO_CONTENT)
+def logout(_caller: Viewer, response: Response) -> None:
+    """Forget the session in this browser."""
+    response.delete_cookie(COOKIE, httponly=True, samesite="strict")
+
+
+def _told(desk: Desk, caller: Caller) -> Session:
+    csrf = desk.keys.csrf_of(caller.session) if caller.session else ""
+    return Session(role=caller.role.value, csrf=csrf)

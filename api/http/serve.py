@@ -1,0 +1,68 @@
+"""The HTTP interface as a process."""
+
+import socket
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+
+import uvicorn
+
+from api.http.app import create_app
+from api.http.desk import Desk
+from api.http.guard import LOCAL_HOSTS
+from connectors.lock import lock_directory
+from connectors.output import is_engine_in
+from flows.domain.errors import ConfigurationError
+
+_LOCK = ".api.lock"
+_FAREWELL_S = 3
+
+
+def serve(
+    data: Path,
+    arguments: Sequence[str] | None,
+    *,
+    host: str,
+    port: int,
+    hosts: Collection[str],
+    tell: Callable[[str], object],
+) -> None:
+    """Serve a directory's engine until SIGINT or SIGTERM; the engine goes on.
+
+    `arguments` start an engine where none runs; None leaves that to whoever asks.
+    Raises ConfigurationError.
+    """
+    with lock_directory(
+        data, _LOCK, use="for the API", refusal="another API serves it"
+    ):
+        desk = Desk(data)
+        if is_engine_in(data):
+            desk.supervisor.adopt()
+        elif arguments is not None:
+            desk.supervisor.want(arguments)
+        listening = _bound(host, port)
+        for role, token in desk.keys.fresh.items():
+            tell(f"{role.value} token: {token} (shown this once)")
+        where = f"[{host}]" if ":" in host else host
+        tell(f"http://{where}:{listening.getsockname()[1]}")
+        config = uvicorn.Config(
+            create_app(desk, hosts={*LOCAL_HOSTS, *hosts, host}),
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            ws="websockets-sansio",
+            timeout_graceful_shutdown=_FAREWELL_S,
+        )
+        uvicorn.Server(config).run([listening])
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+    except OSError as error:
+        bound.close()
+        msg = f"{host}:{port} cannot be listened at: {error.strerror}; choose --port"
+        raise ConfigurationError(msg) from error
+    return bound

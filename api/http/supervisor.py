@@ -1,0 +1,212 @@
+"""Engines as processes: started apart from us, found again, started again.
+
+An engine has a session of its own, writes its log into its directory, and goes on when
+the API ends. Whether one runs is told by the lock of the directory, whoever started it;
+whether it ended as it should, by the last entry of its journal.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from connectors.journal import JournalReader
+from connectors.output import JOURNAL, KILL_LATCH, is_engine_in
+from flows.domain.errors import ConfigurationError, StoreError
+
+PLAN = "engine.json"
+LOG = "engine.log"
+MOST_FAILURES = 5
+"""Ends in a row, each soon after its start, after which nothing is started again."""
+SOON_S = 30.0
+
+_FIRST_WAIT_S = 0.5
+_LONGEST_WAIT_S = 15.0
+_ENGINE = (sys.executable, "-m", "api.cli.main", "trade")
+_LOG_TAIL = 4_096
+
+_log = structlog.get_logger()
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What should run in a directory; kept there for whoever comes after us."""
+
+    arguments: tuple[str, ...] = ()
+    """Of `mft trade`, without `--data`."""
+    is_wanted: bool = False
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """How the engine's process stands."""
+
+    is_running: bool
+    is_wanted: bool
+    restarts: int
+    """Since the API began."""
+    problem: str = ""
+    """Why it does not run although it is wanted, or why it ended."""
+
+
+class Supervisor:
+    """Keeps an engine running in a directory while one is wanted and not killed."""
+
+    def __init__(
+        self,
+        data: Path,
+        *,
+        command: Sequence[str] = _ENGINE,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._data = data
+        self._command = command
+        self._clock = clock
+        self._plan = _read(data / PLAN)
+        self._child: subprocess.Popen[bytes] | None = None
+        self._started_s = self._due_s = 0.0
+        self._is_seen = self._was_seen = False
+        """Whether an engine holds the directory, or has since the last start."""
+        self._failures = 0
+        self._restarts = -1
+        self._problem = ""
+
+    @property
+    def standing(self) -> Standing:
+        """How the engine stands now."""
+        return Standing(
+            is_running=is_engine_in(self._data),
+            is_wanted=self._plan.is_wanted,
+            restarts=max(self._restarts, 0),
+            problem=self._problem,
+        )
+
+    def want(self, arguments: Sequence[str] | None = None) -> None:
+        """Start an engine, by default as the last one, and keep it running.
+
+        Raises ConfigurationError where one runs already.
+        """
+        if is_engine_in(self._data):
+            raise ConfigurationError("The engine is running already")
+        chosen = self._plan.arguments if arguments is None else tuple(arguments)
+        self._keep(Plan(chosen, is_wanted=True))
+        self._failures, self._restarts, self._problem = 0, -1, ""
+        self._due_s = 0.0
+
+    def adopt(self) -> None:
+        """An engine that somebody else has started is kept running from now on."""
+        self._keep(msgspec.structs.replace(self._plan, is_wanted=True))
+
+    def release(self) -> None:
+        """Start nothing again."""
+        self._keep(msgspec.structs.replace(self._plan, is_wanted=False))
+
+    def watch(self) -> None:
+        """Look after the engine; to be called a few times a second."""
+        self._reap()
+        if is_engine_in(self._data):
+            self._is_seen = self._was_seen = True
+            return
+        if self._is_seen:
+            self._is_seen = False
+            self._on_end()
+        if self._child is not None or not self._plan.is_wanted:
+            return
+        if (self._data / KILL_LATCH).exists() and self._failures:
+            self._give_up("killed: start it, and reset the kill")
+        elif self._clock() >= self._due_s:
+            self._start()
+
+    def _reap(self) -> None:
+        child = self._child
+        if child is None or (status := child.poll()) is None:
+            return
+        self._child = None
+        if not self._was_seen:  # it got nowhere: it was refused, or is broken
+            self._give_up(f"ended with status {status}: {self._last_words()}")
+
+    def _on_end(self) -> None:
+        """An engine that ran runs no more."""
+        if has_ended_in_order(self._data / JOURNAL):
+            self._problem = ""
+            self.release()
+            return
+        lived_s = self._clock() - self._started_s
+        self._failures = 1 if lived_s >= SOON_S else self._failures + 1
+        if self._failures > 1:  # the first at once: its watchdog waits for two seconds
+            wait_s = min(_FIRST_WAIT_S * 2**self._failures, _LONGEST_WAIT_S)
+            self._due_s = self._clock() + wait_s
+        self._problem = f"ended in the middle: {self._last_words()}"
+        _log.error("engine_ended", reason=self._problem)
+        if self._failures > MOST_FAILURES:
+            self._give_up(self._problem)
+
+    def _give_up(self, why: str) -> None:
+        self._problem = why
+        self.release()
+
+    def _start(self) -> None:
+        self._restarts += 1
+        self._started_s, self._was_seen = self._clock(), False
+        arguments = [*self._command, *self._plan.arguments, "--plain"]
+        try:
+            with (self._data / LOG).open("ab") as log:
+                self._child = subprocess.Popen(  # noqa: S603 - this program itself
+                    [*arguments, "--data", str(self._data)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
+        except OSError as error:
+            self._give_up(f"cannot be started: {error.strerror}")
+
+    def _last_words(self) -> str:
+        try:
+            with (self._data / LOG).open("rb") as log:
+                log.seek(max(0, os.fstat(log.fileno()).st_size - _LOG_TAIL))
+                lines = log.read().decode(errors="replace").splitlines()
+        except OSError:
+            return "its log cannot be read"
+        return next((line for line in reversed(lines) if line.strip()), "no word")
+
+    def _keep(self, plan: Plan) -> None:
+        self._plan = plan
+        path = self._data / PLAN
+        partial = path.with_name(f"{PLAN}.partial")
+        try:
+            partial.write_bytes(msgspec.json.encode(plan))
+            partial.replace(path)
+        except OSError as error:  # it is kept until the API ends
+            _log.warning("plan_not_kept", reason=error.strerror)
+
+
+def has_ended_in_order(journal: Path) -> bool:
+    """Whether the last run in a journal came to its end; False where none is read."""
+    try:
+        reader = JournalReader(journal)
+        try:
+            run_id = next(reader.runs_back(), None)
+            if run_id is None:
+                return False
+            last = reader.last_sequence(run_id)
+            return any(
+                row.kind == "run_ended" for row in reader.events(run_id, last, last)
+            )
+        finally:
+            reader.close()
+    except StoreError:
+        return False
+
+
+def _read(path: Path) -> Plan:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Plan)
+    except FileNotFoundError:
+        return Plan()
+    except (OSError, msgspec.DecodeError) as error:
+        msg = f"{path}: does not say how to start an engine: {error}; remove it"
+        raise ConfigurationError(msg) from error

@@ -1,0 +1,352 @@
+"""What the API tells of an engine and lets it do."""
+
+import json
+import time
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.websockets import WebSocketDisconnect
+
+from api.http.desk import AUDIT
+from api.http.link import patch_between
+from connectors.journal import Journal
+from connectors.latency import Latency
+from connectors.output import JOURNAL, KILL_LATCH
+from flows.domain.books import Books
+from flows.settings import Settings
+from flows.telemetry import Observer
+from tests.api.http.samples import Api, engine_in, serving
+from tests.domain.scene import START_NS, Scene
+from tests.flows.archive_samples import journal_entries
+
+BOOK = {
+    "state": "SYNCED",
+    "view_age_ms": 12,
+    "depth_events": 40,
+    "gaps": 1,
+    "zone": "BUY",
+    "ratio": "3.5",
+    "bids": [["99.9", "2"]],
+    "asks": [["100.0", "1"]],
+}
+PATIENCE_S = 30
+STATE: dict[str, Any] = {
+    "run_id": "run-1",
+    "books": {"BTCUSDT": BOOK},
+    "positions": [{"symbol": "BTCUSDT", "net": "-0.5"}],
+    "orders": [],
+    "equity": "9999.5",
+    "day_pnl": "-0.5",
+    "drawdown": "0.5",
+    "fees": "0.25",
+    "funding": "-0.1",
+    "limits": {"daily_loss": {"used": "0.5", "limit": "500"}},
+    "killed": None,
+    "alarm": "",
+    "is_paused": False,
+    "latency": {"views": 40, "p50_ns": 1_000, "p99_ns": 2_000, "p999_ns": 3_000},
+    "order_latency": dict.fromkeys(
+        ("orders", "sent_p50_ns", "sent_p99_ns", "acked_p50_ns", "acked_p99_ns"), 0
+    ),
+    "counts": {"signals": 3, "orders": 2, "refused": {"cooldown": 1}},
+}
+
+
+def whole_state() -> dict[str, Any]:
+    """A state with everything that an engine tells."""
+    books = Books(depth=5, stale_after_ms=3_000)
+    rule = Settings().zone_rule
+    observer = Observer("run-1", "paper", books, Scene().account, Latency(), rule=rule)
+    told: dict[str, Any] = msgspec.to_builtins(observer.look(START_NS))
+    return told
+
+
+def wait_until_done(api: Api) -> dict[str, Any]:
+    """The end of a kill."""
+    end = time.monotonic() + PATIENCE_S
+    while True:
+        told: dict[str, Any] = api.ask("GET", "/engine/kill", "viewer").json()
+        if told["is_done"]:
+            return told
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+def wait_for_engine(api: Api) -> None:
+    """Until the API has heard of the engine."""
+    with api.client.websocket_connect("/engine/stream", headers=bearer(api)) as socket:
+        while socket.receive_json()["sequence"] < 3:
+            pass
+    assert api.desk.link.engine is not None
+
+
+def bearer(api: Api, who: str = "viewer") -> dict[str, str]:
+    return {"Authorization": f"Bearer {api.tokens[who]}", "host": "127.0.0.1:8080"}
+
+
+@pytest.mark.parametrize("verb", ["pause", "resume", "flatten", "stop"])
+def test_command_reaches_the_engine_with_who_and_why(tmp_path: Path, verb: str) -> None:
+    with engine_in(tmp_path) as engine, serving(tmp_path) as api:
+        reply = api.ask("POST", f"/engine/{verb}", "operator", json={"reason": "news"})
+        assert reply.status_code == HTTPStatus.OK
+        assert reply.json()["is_accepted"] is True
+        assert engine.told == [(verb, "operator (token)", "news")]
+    [line] = (tmp_path / AUDIT).read_text().splitlines()
+    told = json.loads(line)
+    assert (told["verb"], told["who"]) == (verb, "operator (token)")
+    assert (told["reason"], told["outcome"]) == ("news", "accepted")
+
+
+def test_command_refused_by_the_engine_is_a_conflict_with_its_words(
+    tmp_path: Path,
+) -> None:
+    with engine_in(tmp_path) as engine, serving(tmp_path) as api:
+        engine.refuses = "positions or orders are still open"
+        body = {"reason": "checked", "rebase_peak": True}
+        reply = api.ask("POST", "/engine/reset", "operator", json=body)
+        assert reply.status_code == HTTPStatus.CONFLICT
+        assert reply.json()["detail"].endswith("positions or orders are still open")
+    assert "refused: positions" in (tmp_path / AUDIT).read_text()
+
+
+def test_command_without_an_engine_is_a_conflict_and_kept(tmp_path: Path) -> None:
+    with serving(tmp_path) as api:
+        reply = api.ask("POST", "/engine/pause", "operator", json={})
+        assert reply.status_code == HTTPStatus.CONFLICT
+        assert "No engine is running" in reply.json()["detail"]
+    assert "No engine is running" in (tmp_path / AUDIT).read_text()
+
+
+@pytest.mark.parametrize(
+    ("verb", "body", "where"),
+    [
+        ("reset", {}, "body.reason"),
+        ("reset", {"reason": ""}, "body.reason"),
+        ("pause", {"reason": "x" * 2_001}, "body.reason"),
+        ("pause", {"why": "x"}, "body.why"),
+        ("pause", [], "body"),
+    ],
+)
+def test_command_malformed_body_says_what_and_where(
+    tmp_path: Path, verb: str, body: object, where: str
+) -> None:
+    with engine_in(tmp_path) as engine, serving(tmp_path) as api:
+        reply = api.ask("POST", f"/engine/{verb}", "operator", json=body)
+        assert reply.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
+        assert reply.json()["errors"][0]["where"] == where
+        assert engine.told == []
+
+
+def test_state_without_an_engine_is_plain(tmp_path: Path) -> None:
+    with serving(tmp_path) as api:
+        told = api.ask("GET", "/engine/status", "viewer").json()
+        assert (told["engine"], told["age_ms"], told["kill"]) == (None, None, None)
+        assert told["process"]["is_running"] is False
+        for path in ("position", "orders", "books", "risk"):
+            reply = api.ask("GET", f"/engine/{path}", "viewer")
+            assert reply.status_code == HTTPStatus.CONFLICT
+        assert api.ask("GET", "/engine/fills", "viewer").json() == []
+        ready = api.ask("GET", "/health/ready", "viewer")
+        assert ready.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+        assert ready.json()["why"] == "no engine is running"
+        assert "mft_engine_up 0.0" in api.ask("GET", "/metrics", "viewer").text
+
+
+def test_state_of_an_engine_is_told_as_it_is(tmp_path: Path) -> None:
+    with engine_in(tmp_path, **STATE), serving(tmp_path) as api:
+        wait_for_engine(api)
+        assert api.ask("GET", "/engine/status", "viewer").json()["engine"] == STATE
+        for path, name in (
+            ("position", "positions"),
+            ("orders", "orders"),
+            ("books", "books"),
+        ):
+            reply = api.ask("GET", f"/engine/{path}", "viewer")
+            assert reply.json() == STATE[name]
+        risk = api.ask("GET", "/engine/risk", "viewer").json()
+        assert risk["refused"] == {"cooldown": 1}
+        assert risk["limits"] == STATE["limits"]
+        ready = api.ask("GET", "/health/ready", "viewer")
+        assert (ready.status_code, ready.json()["why"]) == (HTTPStatus.OK, "")
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"killed": {"reason": "drawdown"}}, "killed: drawdown"),
+        ({"books": {"BTCUSDT": BOOK | {"state": "GAP"}}}, "no book is SYNCED"),
+        ({"books": {}}, "no book is SYNCED"),
+    ],
+)
+def test_ready_engine_that_cannot_trade_says_why(
+    tmp_path: Path, change: dict[str, Any], why: str
+) -> None:
+    with engine_in(tmp_path, **(STATE | change)), serving(tmp_path) as api:
+        wait_for_engine(api)
+        reply = api.ask("GET", "/health/ready", "viewer")
+        assert reply.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+        assert reply.json()["why"] == why
+
+
+def test_metrics_of_an_engine_have_its_figures(tmp_path: Path) -> None:
+    with engine_in(tmp_path, **STATE), serving(tmp_path) as api:
+        wait_for_engine(api)
+        lines = api.ask("GET", "/metrics", "viewer").text.splitlines()
+    for line in (
+        'mft_book_state{state="SYNCED",symbol="BTCUSDT"} 1.0',
+        'mft_book_state{state="GAP",symbol="BTCUSDT"} 0.0',
+        'mft_book_view_age_seconds{symbol="BTCUSDT"} 0.012',
+        'mft_gaps_total{symbol="BTCUSDT"} 1.0',
+        "mft_equity 9999.5",
+        "mft_funding -0.1",
+        "mft_killed 0.0",
+        'mft_limit_used{limit="daily_loss"} 0.5',
+        'mft_latency_seconds{quantile="0.99",stage="decision"} 2e-06',
+        "mft_signals_total 3.0",
+        'mft_refused_total{reason="cooldown"} 1.0',
+    ):
+        assert line in lines
+
+
+def test_stream_tells_a_snapshot_then_patches_that_make_the_newest_state(
+    tmp_path: Path,
+) -> None:
+    with engine_in(tmp_path, **STATE) as engine, serving(tmp_path) as api:
+        wait_for_engine(api)
+        headers = bearer(api)
+        with api.client.websocket_connect("/engine/stream", headers=headers) as socket:
+            first = socket.receive_json()
+            assert (first["type"], first["sequence"]) == ("snapshot", 1)
+            state, sequence = first["state"], 1
+            assert state["engine"]["equity"] == "9999.5"
+            engine.state = STATE | {"equity": "9000.0", "positions": []}
+            while state["engine"]["equity"] != "9000.0":
+                told = socket.receive_json()
+                sequence += 1
+                assert (told["type"], told["sequence"]) == ("delta", sequence)
+                state = merged(state, told["patch"])
+            assert state["engine"] == engine.state
+
+
+@pytest.mark.parametrize("header", [{}, {"Authorization": "Bearer guess"}])
+def test_stream_without_a_token_is_refused(
+    tmp_path: Path, header: dict[str, str]
+) -> None:
+    with serving(tmp_path) as api:
+        headers = {**header, "host": "127.0.0.1:8080"}
+        with (
+            pytest.raises(WebSocketDisconnect) as refused,
+            api.client.websocket_connect("/engine/stream", headers=headers),
+        ):
+            pass
+        assert refused.value.code == 1008
+
+
+def test_stream_of_a_foreign_page_is_refused(tmp_path: Path) -> None:
+    with serving(tmp_path) as api:
+        api.login("operator")
+        headers = {"host": "127.0.0.1:8080", "origin": "http://evil.example"}
+        with (
+            pytest.raises(WebSocketDisconnect) as refused,
+            api.client.websocket_connect("/engine/stream", headers=headers),
+        ):
+            pass
+        assert refused.value.reason == "Pages of evil.example may not ask here"
+
+
+def test_kill_of_an_engine_on_paper_follows_it_until_it_is_flat(tmp_path: Path) -> None:
+    killed = {"reason": "command", "detail": "", "since_ns": 1, "flat_after_ns": None}
+    state = whole_state()
+    with engine_in(tmp_path, **state) as engine, serving(tmp_path) as api:
+        reply = api.ask("POST", "/engine/kill", "operator", json={"reason": "wrong"})
+        assert reply.status_code == HTTPStatus.ACCEPTED
+        assert engine.told == [("kill", "operator (token)", "wrong")]
+        again = api.ask("POST", "/engine/kill", "operator")
+        assert again.status_code == HTTPStatus.ACCEPTED
+        assert len(engine.told) == 1, "the first is still at it"
+        engine.state = state | {"killed": killed | {"flat_after_ns": 7_000_000}}
+        told = wait_until_done(api)
+    assert told["after_ms"] == 7
+    assert told["problem"] == ""
+    assert "the engine has taken the kill" in told["steps"]
+
+
+def test_kill_without_an_engine_leaves_the_latch(tmp_path: Path) -> None:
+    with serving(tmp_path) as api:
+        assert api.ask("POST", "/engine/kill", "operator").status_code == 202
+        told = wait_until_done(api)
+    assert (tmp_path / KILL_LATCH).exists()
+    assert any("kill latch is in place" in step for step in told["steps"])
+
+
+def test_kill_whose_latch_cannot_be_written_says_so(tmp_path: Path) -> None:
+    (tmp_path / KILL_LATCH).mkdir()
+    with serving(tmp_path) as api:
+        assert api.ask("POST", "/engine/kill", "operator").status_code == 202
+        told = wait_until_done(api)
+    assert f"{KILL_LATCH}: " in told["problem"]
+    assert told["after_ms"] is None
+
+
+def test_journal_entries_are_told_newest_first_and_by_kind(tmp_path: Path) -> None:
+    entries = journal_entries(3)
+    for run_id in ("20260101T000000000-aaaaaaaa", "20260102T000000000-bbbbbbbb"):
+        journal = Journal(tmp_path / JOURNAL, run_id)
+        journal.append(entries)
+        journal.close()
+    with serving(tmp_path) as api:
+        told = api.ask("GET", "/engine/events?limit=1000", "viewer").json()
+        assert len(told) == 2 * len(entries)
+        places = [(entry["run_id"], entry["sequence"]) for entry in told]
+        assert places == sorted(places, reverse=True)
+        fills = api.ask("GET", "/engine/fills", "viewer").json()
+        assert {fill["kind"] for fill in fills} == {"fill", "outside_fill"}
+        assert {f["price"] for f in fills if f["kind"] == "fill"} == {"31000.05"}
+        assert len(api.ask("GET", "/engine/fills?limit=3", "viewer").json()) == 3
+        wrong = api.ask("GET", "/engine/signals?limit=0", "viewer")
+        assert wrong.json()["errors"][0]["where"] == "query.limit"
+
+
+def test_openapi_describes_what_is_sent(tmp_path: Path) -> None:
+    with serving(tmp_path) as api:
+        described = api.app.openapi()
+    schemas = described["components"]["schemas"]
+    assert "equity" in schemas["Telemetry"]["properties"]
+    assert described["security"] == [{"token": []}, {"page": []}]
+    for path in described["paths"].values():
+        for operation in path.values():
+            assert operation["summary"]
+            assert operation["description"]
+
+
+json_values = st.recursive(
+    st.booleans() | st.integers(-9, 9) | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(st.text(max_size=2), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(before=json_values, after=json_values)
+def test_patch_between_any_two_values_makes_one_of_the_other(
+    before: object, after: object
+) -> None:
+    assert merged(before, patch_between(before, after)) == after
+
+
+def merged(target: Any, patch: Any) -> Any:
+    """RFC 7386, section 2."""
+    if not isinstance(patch, dict):
+        return patch
+    result = dict(target) if isinstance(target, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            result.pop(name, None)
+        else:
+            result[name] = merged(result.get(name), value)
+    return result
