@@ -331,7 +331,7 @@ class OrderDesk:
                 self._reject(tracked, f"{answer.code} {answer.text}")
             case Outcome.LATER:
                 self._put_off(tracked, answer, now_ns)
-            case Outcome.UNKNOWN:
+            case _:  # UNKNOWN, or what nobody has thought of
                 self._doubt(tracked, f"{answer.code} {answer.text}", now_ns)
 
     def _put_off(self, tracked: _Tracked, answer: Answer, now_ns: int) -> None:
@@ -388,8 +388,7 @@ class OrderDesk:
         tracked.is_unknown = True
         symbol, name = tracked.order.symbol, tracked.order.client_order_id
         _log.warning("order_unknown", symbol=symbol, order=name, reason=reason)
-        if tracked.filled < tracked.order.quantity:
-            self._report(tracked, OrderStatus.UNKNOWN, reason, now_ns)
+        self._report(tracked, OrderStatus.UNKNOWN, reason, now_ns)
 
     def _settle(self, tracked: _Tracked, now_ns: int) -> None:
         """Tell the end once the fills add up to it."""
@@ -399,8 +398,7 @@ class OrderDesk:
         if end is None or tracked.filled < tracked.executed:
             return
         name = tracked.order.client_order_id
-        if self._open.pop(name, None) is None:
-            return
+        del self._open[name]
         self._ended[name] = None
         if len(self._ended) > _REMEMBERED:
             del self._ended[next(iter(self._ended))]

@@ -1,6 +1,7 @@
 """The engine: control, state, and its stream."""
 
 import asyncio
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Annotated
 
@@ -11,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.http.credentials import Caller
 from api.http.desk import Desk, KillTold
 from api.http.journal import newest
-from api.http.link import Json, patch_between
+from api.http.link import EngineLink, Json, patch_between
 from api.http.problem import Refusal
 from api.http.routes.common import DeskOf, Operator, Viewer, as_json
 from api.http.schema import answers
@@ -177,23 +178,37 @@ async def stream(socket: WebSocket, desk: DeskOf) -> None:
         await socket.close(_REFUSED_CLOSE, refusal.detail)
         return
     await socket.accept()
-    told, version, sequence = None, -1, 0
+    telling = asyncio.create_task(_tell(socket, desk.link, lambda: desk.state))
     try:
-        while True:
-            version = await desk.link.news(version)
-            state, sequence = desk.state, sequence + 1
-            message = {"type": "snapshot", "sequence": sequence, "state": state}
-            if told is not None:
-                patch = patch_between(told, state)
-                message = {"type": "delta", "sequence": sequence, "patch": patch}
-            async with asyncio.timeout(_STALLED_S):
-                await socket.send_text(msgspec.json.encode(message).decode())
-            told = state
-            await asyncio.sleep(STREAM_EVERY_S)
+        while True:  # whatever a client says: it is there
+            await socket.receive_text()
     except WebSocketDisconnect:
         pass
-    except TimeoutError:
-        await socket.close(_TRY_AGAIN_CLOSE, "read too slowly")
+    finally:
+        telling.cancel()
+        await asyncio.gather(telling, return_exceptions=True)
+
+
+async def _tell(
+    socket: WebSocket, link: EngineLink, state_now: Callable[[], Json]
+) -> None:
+    """Send the state as it changes, until the client is gone or reads no more."""
+    told, version, sequence = None, -1, 0
+    while True:
+        version = await link.news(version)
+        state, sequence = state_now(), sequence + 1
+        message = {"type": "snapshot", "sequence": sequence, "state": state}
+        if told is not None:
+            patch = patch_between(told, state)
+            message = {"type": "delta", "sequence": sequence, "patch": patch}
+        try:
+            async with asyncio.timeout(_STALLED_S):
+                await socket.send_text(msgspec.json.encode(message).decode())
+        except TimeoutError:
+            await socket.close(_TRY_AGAIN_CLOSE, "read too slowly")
+            return
+        told = state
+        await asyncio.sleep(STREAM_EVERY_S)
 
 
 async def _command(

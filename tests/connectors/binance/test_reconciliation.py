@@ -18,6 +18,7 @@ from connectors.binance.reconciliation import (
     Reconciliation,
     Verdict,
 )
+from connectors.binance.user_wire import Execution, read_bookings, read_trades
 from connectors.binance.wallet import UNEXPLAINED, Wallet
 from flows.domain.opening import Opening
 from flows.domain.units import NS_PER_MS, NS_PER_S
@@ -179,6 +180,14 @@ def test_on_time_position_of_before_the_first_run_is_taken_over() -> None:
     stage.held = {A: Decimal(-2)}
     stage.run(2)
     assert stage.is_reconciled
+
+
+def test_on_time_position_that_only_we_have_is_lost_at_once_in_a_first_run() -> None:
+    stage = Stage()
+    stage.held = {A: Decimal(2)}
+    stage.run(3)
+    assert stage.verdicts[-1].is_lost
+    assert stage.told() == []
 
 
 def test_on_time_trade_that_nobody_told_of_is_adopted_once() -> None:
@@ -352,6 +361,84 @@ def test_on_failed_question_is_asked_again() -> None:
         stage.reconciliation.on_failed(call.serial, "cut", stage.now_ns)
     stage.run(3)
     assert stage.is_reconciled
+
+
+def test_doubt_in_the_middle_of_a_comparison_begins_it_anew() -> None:
+    stage = reconciled()
+    stage.reconciliation.hasten(stage.now_ns)
+    stage.reconciliation.on_time(stage.now_ns)
+    calls = [call for call in stage.outbox.take_actions() if isinstance(call, Call)]
+    stage.reconciliation.doubt("the stream ended", stage.now_ns)
+    for call in calls:
+        assert stage.reconciliation.owns(call.serial)
+        body = stage._body(call)
+        stage.reconciliation.on_reply(call.serial, 200, body, stage.now_ns)
+    told = [verdict.is_reconciled for verdict in stage.verdicts]
+    assert told == [False], "what was asked before the doubt proves nothing"
+    stage.run(1)
+    assert stage.verdicts[-1].is_reconciled
+    assert stage.reconciliation.reconciled_ns > NOW
+
+
+def test_on_time_trade_in_the_middle_of_a_comparison_compares_again() -> None:
+    stage = reconciled()
+    stage.reconciliation.hasten(stage.now_ns)
+    stage.reconciliation.on_time(stage.now_ns)
+    calls = [call for call in stage.outbox.take_actions() if isinstance(call, Call)]
+    replies = [stage._body(call) for call in calls]
+    stage.trade(41, "2")
+    stage.held = {A: Decimal(2)}
+    [told] = read_trades(msgspec.json.encode(stage.trades))
+    stage.desk.adopt(told, stage.now_ns)
+    for call, body in zip(calls, replies, strict=True):
+        stage.reconciliation.on_reply(call.serial, 200, body, stage.now_ns)
+    assert stage.verdicts == [], "it is no difference that the answers are older"
+    stage.run(2)
+    assert stage.verdicts == []
+    assert stage.is_reconciled
+
+
+def test_hasten_again_and_again_asks_once_a_second() -> None:
+    stage = reconciled()
+    for _ in range(100):
+        stage.reconciliation.hasten(stage.now_ns)
+        stage.run(0.01)
+    assert stage.asked.count(BALANCE_PATH) <= 2
+
+
+def test_on_trade_commission_in_another_asset_leaves_the_wallet_alone() -> None:
+    wallet = Wallet()
+    wallet.begin(Decimal(100))
+    trade = Execution(
+        symbol=A,
+        order_id=1,
+        trade_id=1,
+        is_buy=True,
+        price=Decimal(100),
+        quantity=Decimal(1),
+        commission=Decimal("0.5"),
+        commission_asset="BNB",
+        is_maker=False,
+        time_ms=0,
+        realised=Decimal(3),
+    )
+    wallet.on_trade(trade)
+    assert wallet.difference(Decimal(103)) == 0
+    wallet.on_trade(msgspec.structs.replace(trade, symbol="AAAUSDC"))
+    assert wallet.difference(Decimal(103)) == 0, "that is another wallet"
+    wallet.on_trade(msgspec.structs.replace(trade, commission_asset="USDT"))
+    assert wallet.difference(Decimal("105.5")) == 0
+
+
+def test_forget_bookings_of_before_only() -> None:
+    wallet = Wallet()
+    row = {"incomeType": "FUNDING_FEE", "income": "1", "tranId": 1, "asset": "USDT"}
+    bookings = read_bookings(msgspec.json.encode([{**row, "time": 1}]))
+    assert len(wallet.news(bookings, 10)) == 1
+    wallet.forget(10)
+    assert wallet.news(bookings, 11) == []
+    wallet.forget(11)
+    assert len(wallet.news(bookings, 12)) == 1
 
 
 def test_doubt_entries_are_refused_until_compared_again() -> None:
