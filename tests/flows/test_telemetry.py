@@ -176,6 +176,28 @@ def test_look_between_two_events_changes_no_decision() -> None:
     assert seen.kill_reasons == [KillReason.ORDER_RATE]
 
 
+@pytest.mark.parametrize(
+    ("bids", "asks", "zone", "ratio"),
+    [
+        ([("1.0", "10")], [("1.1", "3")], "BUY", "3.3333"),
+        ([("1.0", "2")], [("1.1", "7")], "SELL", "0.2857"),
+        ([("1.0", "2")], [], "BUY", None),
+    ],
+)
+def test_look_at_a_book_tells_its_imbalance(
+    bids: list[tuple[str, str]],
+    asks: list[tuple[str, str]],
+    zone: str,
+    ratio: str | None,
+) -> None:
+    books = Books(depth=5, stale_after_ms=3_000)
+    books.apply(DepthSnapshot("AAAUSDT", START_NS, 10, bids, asks))
+    stream, ids = "aaausdt@depth", (10, 12, 9)
+    books.apply(DepthDelta("AAAUSDT", START_NS, Market.USD_M, *ids, bids, asks, stream))
+    book = observer_of(Scene(), books).look(START_NS).books["AAAUSDT"]
+    assert (book.zone, book.ratio, book.bids, book.asks) == (zone, ratio, bids, asks)
+
+
 def test_look_at_books_tells_state_and_age_of_each() -> None:
     books = Books(depth=5, stale_after_ms=3_000)
     levels = [("1.0", "1")], [("1.1", "1")]
@@ -188,7 +210,16 @@ def test_look_at_books_tells_state_and_age_of_each() -> None:
     )
     told = observer_of(Scene(), books).look(START_NS + 250 * NS_PER_MS)
     assert told.data_age_ms == 250
-    assert told.books["AAAUSDT"] == BookTold("SYNCED", 250, 1, 0)
+    assert told.books["AAAUSDT"] == BookTold(
+        state="SYNCED",
+        view_age_ms=250,
+        depth_events=1,
+        gaps=0,
+        zone="NEUTRAL",
+        ratio="1.0000",
+        bids=[("1.0", "1")],
+        asks=[("1.1", "1")],
+    )
     assert told.books["BBBUSDT"].view_age_ms is None
     early = observer_of(Scene(), books).look(START_NS - 1)
     assert early.data_age_ms == 0

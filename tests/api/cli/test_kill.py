@@ -30,8 +30,8 @@ class Exchange:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.kills: list[tuple[Access, Path, float | None]] = []
         self.outcome = FLAT
-        monkeypatch.setattr("flows.flatten.flatten", self._flatten)
-        monkeypatch.setattr("api.cli.kill._ENGINE_WITHIN_S", 0.3)
+        monkeypatch.setattr("api.killing.flatten", self._flatten)
+        monkeypatch.setattr("api.killing.ENGINE_WITHIN_S", 0.3)
 
     async def _flatten(
         self,
