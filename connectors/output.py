@@ -23,6 +23,9 @@ KILLS = "kills"
 ACCESS = "access.json"
 """Where the engine's orders go."""
 WATCHDOG_LOG = "watchdog.log"
+ARCHIVE_URL = "archive.url"
+"""Where the archive answers questions; there while it does."""
+ARCHIVE_TOKEN = "archive.token"  # noqa: S105 - the name of a file
 _LOCK = ".lock"
 _ARCHIVE_LOCK = ".archive.lock"
 _PARTIAL = ".partial"
@@ -177,6 +180,8 @@ class ArchivedDirectory:
         self.journal = path / JOURNAL
         self.recording = path / RECORDING
         self.clickhouse = path / CLICKHOUSE
+        self.url = path / ARCHIVE_URL
+        self.token = path / ARCHIVE_TOKEN
 
     def release(self) -> None:
         """Let another archive use the directory."""

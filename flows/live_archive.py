@@ -8,7 +8,7 @@ engine holds nothing up. Step names are part of stored state: a test pins them.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -31,14 +31,16 @@ from connectors.clickhouse import (
     JournalRows,
     Loaded,
     Numbered,
+    QueryServer,
     TableRow,
+    reader_token,
 )
 from connectors.journal import JournalReader, JournalRow
 from connectors.output import ArchivedDirectory
 from connectors.segments import Segments
 from connectors.tail import Read, TailSource
 from flows.archive import is_last, journal_items
-from flows.domain.errors import StoreError, StoreUnreachable
+from flows.domain.errors import ConfigurationError, StoreError, StoreUnreachable
 from flows.domain.fault import Fault
 from flows.domain.frame import RawFrame
 from flows.live_recording import LiveRecording, Run, source_of
@@ -68,6 +70,8 @@ class ArchiveJob:
     """A ClickHouse server; None: the embedded store in `data`."""
     is_once: bool = False
     """Load what is there and end; else go on until a signal."""
+    port: int | None = None
+    """Where readers may ask the embedded store meanwhile; 0: at a free port."""
 
 
 class FrameItems:
@@ -120,13 +124,15 @@ def archive_live(
     waits for a server that does not answer. Raises the TradingError that ended it
     early; running it again resumes it.
     """
+    if job.url is not None and job.port is not None:
+        raise ConfigurationError("Expected --url or --serve: a server answers itself")
     stop, loaded = Flag(), Loaded()
     with stop_signals(lambda _number: stop.set()), ExitStack() as stack:
         data = ArchivedDirectory(job.data)
         stack.callback(data.release)
         while True:
             try:
-                with closing(_open(job, data)) as store:
+                with closing(_open(job, data)) as store, _answering(job, data):
                     LiveArchive(
                         store,
                         data,
@@ -158,6 +164,26 @@ def _open(job: ArchiveJob, data: ArchivedDirectory) -> ClickHouse:
         store.close()
         raise
     return store
+
+
+@contextmanager
+def _answering(job: ArchiveJob, data: ArchivedDirectory) -> Iterator[None]:
+    """Answer readers meanwhile; where, stands in the directory."""
+    if job.port is None:
+        yield
+        return
+    server = QueryServer(data.clickhouse, reader_token(data.token))
+    url = server.open(job.port)
+    try:
+        data.url.write_text(url + "\n")
+        _log.info("archive_answers", url=url)
+        yield
+    except OSError as error:
+        msg = f"{data.url}: cannot be written: {error.strerror}"
+        raise StoreError(msg) from error
+    finally:
+        data.url.unlink(missing_ok=True)
+        server.close()
 
 
 class LiveArchive:

@@ -27,6 +27,15 @@ def archive_command(
     once: Annotated[
         bool, typer.Option("--once", help="Load what is there, and end.")
     ] = False,
+    serve: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PORT",
+            min=0,
+            max=65_535,
+            help="Answer ClickHouse clients on this machine meanwhile; 0: a free port.",
+        ),
+    ] = None,
     plain: Annotated[
         bool, typer.Option("--plain", help="A line every ten seconds, no live line.")
     ] = False,
@@ -37,8 +46,10 @@ def archive_command(
     """Follow an engine, and keep ClickHouse up to date with it.
 
     Each row is loaded exactly once, whatever is killed when. Ctrl-C ends it; the same
-    command goes on. The embedded store belongs to it while it runs; a server (--url)
-    can be asked meanwhile, and is waited for when it is away.
+    command goes on. The embedded store belongs to it while it runs: others ask it over
+    ClickHouse's HTTP interface (--serve), at the address in DATA/archive.url, as user
+    `reader` with the password in DATA/archive.token. A server (--url) is waited for
+    when it is away.
 
     Example: mft archive --data data/paper
     """
@@ -46,7 +57,7 @@ def archive_command(
 
     from flows.live_archive import ArchiveJob, archive_live
 
-    job = ArchiveJob(data, url, is_once=once)
+    job = ArchiveJob(data, url, is_once=once, port=serve)
     with status_lines(is_plain=plain or as_json) as show:
         loaded = archive_live(job, lambda so_far: show(_line(so_far)))
     if as_json:

@@ -18,8 +18,10 @@ from connectors.clickhouse.rows import (
     trade_row,
     view_row,
 )
+from connectors.clickhouse.server import READER, QueryServer, reader_token
 
 __all__ = [
+    "READER",
     "BlockSink",
     "BlockWriter",
     "CaughtUp",
@@ -30,9 +32,11 @@ __all__ = [
     "Loaded",
     "NotExact",
     "Numbered",
+    "QueryServer",
     "TableRow",
     "TradeRows",
     "ViewRows",
+    "reader_token",
     "trade_row",
     "view_row",
 ]

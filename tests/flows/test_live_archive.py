@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
+import clickhouse_connect
 import pytest
 from bytewax.testing import TestingSink, TestingSource
 
@@ -37,6 +38,7 @@ from flows.live_archive import (
 )
 from flows.settings import load
 from tests.flows.archive_samples import BARS, dump
+from tests.flows.engine_process import Running, wait_for
 from tests.flows.live_samples import LiveEngine, run_entries, run_frames
 
 T = TypeVar("T")
@@ -197,6 +199,35 @@ def test_archive_live_journal_without_recording_is_loaded(data: Path) -> None:
     engine.journal("run-1", run_entries("run-1", 1, 2))
     load_once(data)
     assert len(found_in(data)["journal"]) == entries_of(2)
+
+
+def test_mft_archive_serve_answers_readers_while_it_follows(data: Path) -> None:
+    engine = LiveEngine(data)
+    engine.journal("run-1", run_entries("run-1", 1, 2))
+    archive = Running("archive", "--data", data, "--serve", 0, "--plain", "--json")
+    try:
+        wait_for((data / "archive.url").exists)
+        client = clickhouse_connect.get_client(
+            dsn=(data / "archive.url").read_text().strip(),
+            username="reader",
+            password=(data / "archive.token").read_text().strip(),
+        )
+        count = "SELECT count() FROM journal"
+        wait_for(lambda: client.command(count) == entries_of(2))
+        engine.journal("run-2", run_entries("run-2", 2, 3))
+        wait_for(lambda: client.command(count) == entries_of(2) + entries_of(3))
+        client.close()
+        status, _, err = archive.stop(signal.SIGTERM)
+    finally:
+        archive.end()
+    assert status == 0, err
+    assert not (data / "archive.url").exists(), "nobody answers there any more"
+
+
+def test_archive_live_serving_beside_a_server_is_refused(data: Path) -> None:
+    job = ArchiveJob(data, "http://127.0.0.1:1", port=0)
+    with pytest.raises(ConfigurationError, match="a server answers itself"):
+        archive_live(job)
 
 
 def test_archive_live_directory_without_journal_has_nothing_to_load(
