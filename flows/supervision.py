@@ -2,8 +2,8 @@
 
 Errors in the account or in execution trip the kill switch, and never come here. What is
 left is a bug in source or books: the engine begins anew, from its journal and a fresh
-look at the market. It does so within the two seconds after which the watchdog would
-flatten the account of a dead engine, but not for ever.
+look at the market, a few times. What is held at an exchange has its stops there
+meanwhile, and is left to the watchdog where the last beginning fails, too.
 """
 
 import time
@@ -14,7 +14,7 @@ import structlog
 
 from flows.domain.errors import EngineCrashed
 
-WAITS_S = (0.1, 0.5, 2.0, 5.0)
+WAITS_S = (0.1, 0.5, 1.0)
 """Before each new beginning; after the last, the error ends the engine."""
 FORGIVEN_AFTER_S = 600.0
 """How long without an error an engine must run for earlier ones to count no more."""

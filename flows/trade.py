@@ -80,7 +80,31 @@ def trade(job: TradeJob, on_status: OnStatus = lambda _status: None) -> Telemetr
     (`flows/supervision.py`). Raises the TradingError that ended it early.
     """
     begun = time.monotonic()
-    return persevere(lambda: _trade(_rest_of(job, begun), on_status))
+    with _holding(job.data) as data:
+        try:
+            return persevere(lambda: _trade(_rest_of(job, begun), data, on_status))
+        except EngineCrashed:
+            _leave_to_watchdog(job, data)
+            raise
+
+
+@contextmanager
+def _holding(path: Path) -> Iterator[DataDirectory]:
+    """The directory, held over every new beginning, so that nobody takes over."""
+    data = DataDirectory(path)
+    try:
+        yield data
+    finally:
+        data.release()
+
+
+def _leave_to_watchdog(job: TradeJob, data: DataDirectory) -> None:
+    """Have what is held at an exchange flattened, once nobody holds the directory."""
+    if job.credentials is not None and job.mode is not Mode.PAPER:
+        access = Access(job.mode, job.market.endpoints.rest)
+        guard = Guard(data, access, job.credentials, tuple)
+        guard.watch(time.time_ns())
+        guard.close(is_farewell=False)
 
 
 def _rest_of(job: TradeJob, begun: float) -> TradeJob:
@@ -91,10 +115,8 @@ def _rest_of(job: TradeJob, begun: float) -> TradeJob:
     return replace(job, market=replace(job.market, duration_s=left_s))
 
 
-def _trade(job: TradeJob, on_status: OnStatus) -> Telemetry:
+def _trade(job: TradeJob, data: DataDirectory, on_status: OnStatus) -> Telemetry:
     with ExitStack() as stack:
-        data = DataDirectory(job.data)
-        stack.callback(data.release)
         signer = _signer(job)
         instruments = listed_instruments(job.market)
         started = _started(job)
