@@ -17,6 +17,7 @@ from flows.domain.units import NS_PER_MS, NS_PER_S
 COMMAND_STREAM = "@command"
 FLATTEN_WITHIN_NS = 1_200 * NS_PER_MS
 """How long a stop waits for positions to be closed; what remains is journalled."""
+_LATE_NS = 1_250 * NS_PER_MS
 
 
 class FrameRecorder(Protocol):
@@ -81,7 +82,7 @@ class _LivePartition(StatefulSourcePartition[RawFrame, None]):
         if recorder is not None and frames:
             recorder.record(frames)
             self._watch(recorder)
-        self._tell_time()
+        self._tell_time(is_idle=not frames)
         return frames
 
     def snapshot(self) -> None:
@@ -108,9 +109,10 @@ class _LivePartition(StatefulSourcePartition[RawFrame, None]):
             return False
         return live.is_flat() or now_ns >= self._end_ns
 
-    def _tell_time(self) -> None:
+    def _tell_time(self, *, is_idle: bool) -> None:
+        """About once a second, and best while no frame waits for it to be done."""
         now_ns = self._live.clock()
-        if now_ns - self._second_ns >= NS_PER_S:
+        if now_ns - self._second_ns >= (NS_PER_S if is_idle else _LATE_NS):
             self._second_ns = now_ns
             self._live.on_second(now_ns)
 

@@ -100,7 +100,7 @@ class Transport:
         self._endpoints = endpoints
         self._clock = clock
         self._loop = asyncio.new_event_loop()
-        self._news = asyncio.Event()
+        self._has_news = self._is_polling = False
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._sending: set[asyncio.Task[None]] = set()
         self._sockets: dict[int, ClientConnection] = {}
@@ -112,7 +112,33 @@ class Transport:
 
         Frames in order; empty where nothing happened.
         """
-        return self._loop.run_until_complete(self._poll())
+        self._on_time()
+        if not self._has_news:
+            bound = self._loop.call_later(LONGEST_WAIT_S, self._loop.stop)
+            self._run_loop()
+            bound.cancel()
+            self._on_time()
+        self._has_news = False
+        if self._bug is not None:
+            raise self._bug
+        return self._feed.take_frames()
+
+    def _run_loop(self) -> None:
+        """Until there is news, or the loop is stopped.
+
+        Nothing waits for a task to end here: between a message and its decision that
+        would be two more rounds of the loop.
+        """
+        self._is_polling = True
+        try:
+            self._loop.run_forever()
+        finally:
+            self._is_polling = False
+
+    def _tell_news(self) -> None:
+        self._has_news = True
+        if self._is_polling:
+            self._loop.stop()
 
     def run(self, work: Coroutine[None, None, None]) -> None:
         """Run something to its end on the loop, between two polls."""
@@ -128,24 +154,12 @@ class Transport:
 
     def wake(self) -> None:
         """There is news from beside the sockets: let `poll` wait no longer."""
-        self._news.set()
+        self._tell_news()
 
     def close(self) -> None:
         """Close every connection; a peer that does not answer is not waited for."""
         self._loop.run_until_complete(self._close())
         self._loop.close()
-
-    async def _poll(self) -> list[RawFrame]:
-        self._on_time()
-        if not self._news.is_set():
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LONGEST_WAIT_S):
-                    await self._news.wait()
-            self._on_time()
-        self._news.clear()
-        if self._bug is not None:
-            raise self._bug
-        return self._feed.take_frames()
 
     def _on_time(self) -> None:
         self._feed.on_time(self._clock())
@@ -185,7 +199,7 @@ class Transport:
         """Keep what no task expected, for `poll` to raise: it is a bug of ours."""
         if not task.cancelled() and (error := task.exception()) is not None:
             self._bug = self._bug or error
-            self._news.set()
+            self._tell_news()
 
     # -- streams ----------------------------------------------------------------------
 
@@ -210,7 +224,7 @@ class Transport:
                 while True:
                     text = await socket.recv(decode=False)
                     self._feed.on_text(serial, text, self._clock())
-                    self._news.set()
+                    self._tell_news()
         except (WebSocketException, OSError, TimeoutError) as error:
             reason = str(error) or type(error).__name__
             self._feed.on_closed(serial, reason, self._clock())
@@ -221,7 +235,7 @@ class Transport:
 
     def _wake(self) -> None:
         self._carry_out()
-        self._news.set()
+        self._tell_news()
 
     # -- requests ---------------------------------------------------------------------
 
@@ -252,7 +266,7 @@ class Transport:
                 why = "its decision is too old"
             if why:
                 self._feed.on_withheld(serial, why, now_ns)
-                self._news.set()
+                self._tell_news()
                 return
         request = self._signing.sign(
             action.method,
