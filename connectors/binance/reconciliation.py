@@ -48,6 +48,8 @@ POSITIONS_PATH = "/fapi/v3/positionRisk"
 BALANCE_PATH = "/fapi/v3/balance"
 INCOME_PATH = "/fapi/v1/income"
 EVERY_NS = 60 * NS_PER_S
+DUST = Decimal("0.00001")
+"""In the quote asset: the exchange rounds what it tells of trades to eight decimals."""
 
 _WEIGHT = 50
 _INCOME_WEIGHT = 30
@@ -273,7 +275,8 @@ class Reconciliation:
             self._due_ns = now_ns + _AGAIN_NS
             return False
         rest = wallet.difference(balance)
-        if not rest:
+        if abs(rest) <= DUST:
+            wallet.begin(balance)  # roundings must not add up to a difference
             return True
         if self._wallet_tries == len(_WALLET_AGAIN_S):
             self._desk.tell(wallet.unexplained(rest), now_ns)
@@ -296,7 +299,7 @@ class Reconciliation:
         What was booked before the first run is no news.
         """
         bookings = read_bookings(body)
-        if len(bookings) == _MOST_ROWS:
+        if len(bookings) == _MOST_ROWS and bookings[0].time_ms < bookings[-1].time_ms:
             self._ask_bookings(bookings[-1].time_ms * NS_PER_MS, now_ns)
         news = self._wallet.news(bookings, now_ns)
         if not self._reconciled_ns:

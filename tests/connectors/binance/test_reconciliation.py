@@ -11,6 +11,7 @@ from connectors.binance.order_desk import OrderDesk
 from connectors.binance.outbox import Call, Outbox
 from connectors.binance.reconciliation import (
     BALANCE_PATH,
+    DUST,
     EVERY_NS,
     INCOME_PATH,
     OPEN_ORDERS_PATH,
@@ -291,6 +292,28 @@ def test_on_time_change_without_any_booking_is_booked_as_unexplained() -> None:
     assert (told["reason"], told["amount"]) == ("other", "-1")
     assert (told["detail"], told["booking_id"]) == (UNEXPLAINED, "")
     assert stage.is_reconciled
+
+
+def test_on_time_roundings_are_no_difference_and_do_not_add_up() -> None:
+    stage = reconciled()
+    for _ in range(20):
+        stage.balance -= DUST
+        stage.run(61)
+    assert stage.told() == []
+    assert stage.verdicts == []
+    stage.balance -= DUST + Decimal("0.00000001")
+    stage.run(61)
+    assert "nobody told of" in stage.verdicts[0].reason
+
+
+def test_on_time_page_of_one_moment_is_not_asked_for_for_ever() -> None:
+    stage = reconciled()
+    for number in range(1_000):
+        stage.book("FUNDING_FEE", "-0.01", number)
+    stage.reconciliation.hasten(stage.now_ns)
+    stage.run(3)
+    assert len(stage.told()) == 1_000
+    assert stage.asked.count(INCOME_PATH) == 1
 
 
 def test_on_time_bookings_of_before_the_first_run_are_no_news() -> None:
