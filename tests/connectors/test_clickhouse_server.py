@@ -23,6 +23,15 @@ from flows.domain.errors import ConfigurationError
 TOKEN = "shown-to-readers"  # noqa: S105 - of a test
 
 
+def is_refused(sql: str) -> bool:
+    """Whether a reader may not ask that."""
+    try:
+        check_readable(sql)
+    except NotAllowed:
+        return True
+    return False
+
+
 @pytest.fixture(scope="module")
 def served(
     tmp_path_factory: pytest.TempPathFactory,
@@ -283,7 +292,7 @@ def test_reader_token_that_cannot_be_kept_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_check_readable_question_passes(sql: str) -> None:
-    check_readable(sql)
+    assert not is_refused(sql)
 
 
 @pytest.mark.parametrize(
@@ -322,5 +331,4 @@ def test_check_readable_question_passes(sql: str) -> None:
     ],
 )
 def test_check_readable_more_than_a_question_is_refused(sql: str) -> None:
-    with pytest.raises(NotAllowed):
-        check_readable(sql)
+    assert is_refused(sql)
