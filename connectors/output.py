@@ -217,6 +217,11 @@ def is_engine_in(path: Path) -> bool:
     return is_locked(path / _LOCK)
 
 
+def is_archive_in(path: Path) -> bool:
+    """Whether a process loads an engine's directory into ClickHouse."""
+    return is_locked(path / _ARCHIVE_LOCK)
+
+
 def _locked(
     directory: Path, name: str = _LOCK, refusal: str = "another process is writing here"
 ) -> IO[str]:

@@ -56,6 +56,7 @@ EVENTS = {
     "archive_hole": "A stretch of a run is not recorded, or was removed: from, to.",
     "archive_waits": "The database does not answer and is tried again: reason.",
     "archive_answers": "Readers may ask the embedded store: at which URL.",
+    "archive_lost": "The archive ended or cannot be started: status.",
     "archive_ended": "The live archive has loaded all it has read: blocks.",
     "record_started": "A live recording begins: symbols.",
     "record_ended": "A live recording has ended: why.",

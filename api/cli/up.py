@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from api.cli.live import ExchangeUrl, Symbols
+from api.cli.signals import Stopped
 from flows.domain.errors import ConfigurationError
 
 
@@ -33,6 +34,10 @@ def up_command(
         list[str] | None,
         typer.Option(help="Name by which browsers reach it; repeatable."),
     ] = None,
+    archive: Annotated[
+        bool,
+        typer.Option("--archive/--no-archive", help="Keep ClickHouse up to date, too."),
+    ] = True,
     start: Annotated[
         bool, typer.Option("--start/--no-start", help="Start the engine at once.")
     ] = True,
@@ -47,6 +52,7 @@ def up_command(
     """
     from api.cli.mode import endpoints_in, mode_of
     from api.http.serve import serve
+    from connectors.output import is_engine_in
 
     endpoints_in(mode_of(mode), exchange)  # better now than by the engine's log
     arguments = ["--symbols", symbols, "--mode", mode]
@@ -60,11 +66,16 @@ def up_command(
     except OSError as error:
         msg = f"{data}: cannot be used for data: {error.strerror}"
         raise ConfigurationError(msg) from error
-    serve(
-        data,
-        arguments if start else None,
-        host=host,
-        port=port,
-        hosts=allow_host or (),
-        tell=typer.echo,
-    )
+    try:
+        serve(
+            data,
+            arguments if start else None,
+            host=host,
+            port=port,
+            hosts=allow_host or (),
+            keeps_archive=archive,
+            tell=typer.echo,
+        )
+    except Stopped:  # the usual end
+        if is_engine_in(data):
+            typer.echo(f"the engine goes on; mft stop --data {data} ends it")

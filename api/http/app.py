@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from api.http.desk import Desk
 from api.http.guard import LOCAL_HOSTS, Guard
 from api.http.problem import tell_problems
-from api.http.routes import engine, health, session
+from api.http.routes import engine, health, history, session
 from api.http.schema import describe
 
 _DESCRIPTION = """Control and state of one trading engine.
@@ -39,7 +39,7 @@ def create_app(desk: Desk, *, hosts: Collection[str] = LOCAL_HOSTS) -> FastAPI:
         redoc_url=None,
     )
     app.state.desk = desk
-    for router in (session.router, engine.router, health.router):
+    for router in (session.router, engine.router, history.router, health.router):
         app.include_router(router)
     tell_problems(app)
     describe(app)

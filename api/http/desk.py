@@ -12,6 +12,7 @@ import structlog
 from starlette.requests import HTTPConnection
 
 from api.cli.mode import credentials_of
+from api.http.archive import ArchiveKeeper, History
 from api.http.credentials import Caller, KeyRing, Role
 from api.http.guard import Failures
 from api.http.link import EngineLink, Json
@@ -54,6 +55,8 @@ class Desk:
         self.failures = Failures()
         self.link = EngineLink(data)
         self.supervisor = supervisor or Supervisor(data)
+        self.archive = ArchiveKeeper(data)
+        self.history = History(data)
         self.kill_told: KillTold | None = None
         self._killing: Thread | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -73,12 +76,15 @@ class Desk:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.to_thread(self.archive.end)
+        self.history.close()
 
     async def _watch(self) -> None:
         standing = self.supervisor.standing
         while True:
             try:
                 await asyncio.to_thread(self.supervisor.watch)
+                await asyncio.to_thread(self.archive.watch)
             except Exception as error:  # noqa: BLE001 - it must go on looking
                 told = f"{type(error).__name__}: {error}"
                 _log.warning("supervision_failed", error=told)

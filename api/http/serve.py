@@ -24,11 +24,13 @@ def serve(
     host: str,
     port: int,
     hosts: Collection[str],
+    keeps_archive: bool,
     tell: Callable[[str], object],
 ) -> None:
     """Serve a directory's engine until SIGINT or SIGTERM; the engine goes on.
 
     `arguments` start an engine where none runs; None leaves that to whoever asks.
+    `keeps_archive` keeps ClickHouse up to date, and answering, as long as this runs.
     Raises ConfigurationError.
     """
     with lock_directory(
@@ -39,6 +41,8 @@ def serve(
             desk.supervisor.adopt()
         elif arguments is not None:
             desk.supervisor.want(arguments)
+        if keeps_archive:
+            desk.archive.begin()
         listening = _bound(host, port)
         for role, token in desk.keys.fresh.items():
             tell(f"{role.value} token: {token} (shown this once)")
@@ -61,6 +65,7 @@ def _bound(host: str, port: int) -> socket.socket:
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((host, port))
+        bound.listen()  # who is told the address may ask at once
     except OSError as error:
         bound.close()
         msg = f"{host}:{port} cannot be listened at: {error.strerror}; choose --port"

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from api.http.app import create_app
 from api.http.credentials import Role
-from api.http.desk import Desk
+from api.http.desk import TOKENS, Desk
 from connectors.control.protocol import Handled, Request
 from connectors.control.server import ControlServer
 from connectors.output import CONTROL
@@ -65,6 +65,7 @@ class Api:
     """A client of an API over a directory."""
 
     def __init__(self, data: Path) -> None:
+        (data / TOKENS).unlink(missing_ok=True)
         self.desk = Desk(data)
         self.tokens = {role.value: self.desk.keys.fresh[role] for role in Role}
         self.app = create_app(self.desk)

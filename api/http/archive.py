@@ -1,0 +1,143 @@
+"""The archive beside the engine: kept running, and asked about what has been.
+
+It is a process of its own, because an embedded store belongs to one process; everything
+here asks it over ClickHouse's HTTP interface, as a server would be asked.
+"""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import structlog
+
+from connectors.clickhouse import READER, ClickHouse
+from connectors.output import ARCHIVE_TOKEN, ARCHIVE_URL, is_archive_in
+from flows.domain.errors import StoreError, StoreUnreachable
+
+LOG = "archive.log"
+
+_ARCHIVE = (sys.executable, "-m", "api.cli.main", "archive")
+_FIRST_WAIT_S = 1.0
+_LONGEST_WAIT_S = 60.0
+_WELL_AFTER_S = 60.0
+_END_WITHIN_S = 10.0
+
+_log = structlog.get_logger()
+
+
+class ArchiveKeeper:
+    """Keeps an archive running in a directory, from `begin` to `end`."""
+
+    def __init__(
+        self,
+        data: Path,
+        *,
+        command: Sequence[str] = _ARCHIVE,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._data = data
+        self._command = command
+        self._clock = clock
+        self._child: subprocess.Popen[bytes] | None = None
+        self._is_wanted = False
+        self._started_s = self._due_s = 0.0
+        self._failures = 0
+
+    def begin(self) -> None:
+        """Keep one running from now on."""
+        self._is_wanted = True
+
+    def end(self) -> None:
+        """Let the one that was started here finish; one of somebody else goes on."""
+        self._is_wanted = False
+        child, self._child = self._child, None
+        if child is None:
+            return
+        child.terminate()
+        try:
+            child.wait(_END_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+    def watch(self) -> None:
+        """Look after it; to be called now and then."""
+        child = self._child
+        if child is not None and (status := child.poll()) is not None:
+            self._child = None
+            lived_s = self._clock() - self._started_s
+            self._failures = 0 if lived_s >= _WELL_AFTER_S else self._failures + 1
+            wait_s = min(_FIRST_WAIT_S * 2**self._failures, _LONGEST_WAIT_S)
+            self._due_s = self._clock() + wait_s
+            _log.error("archive_lost", status=status)
+        if not self._is_wanted or self._child is not None or is_archive_in(self._data):
+            return
+        if self._clock() >= self._due_s:
+            self._start()
+
+    def _start(self) -> None:
+        self._started_s = self._clock()
+        arguments = ("--data", str(self._data), "--serve", "0", "--plain")
+        try:
+            with (self._data / LOG).open("ab") as log:
+                self._child = subprocess.Popen(  # noqa: S603 - this program itself
+                    [*self._command, *arguments],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
+        except OSError as error:
+            self._due_s = self._clock() + _LONGEST_WAIT_S
+            _log.error("archive_lost", status=error.strerror)
+
+
+class History:
+    """Questions to a directory's archive; one connection, opened when it is needed."""
+
+    def __init__(self, data: Path) -> None:
+        self._data = data
+        self._lock = Lock()
+        self._url = ""
+        self._store: ClickHouse | None = None
+
+    def query(
+        self, sql: str, parameters: Mapping[str, object] | None = None
+    ) -> list[tuple[Any, ...]]:
+        """The rows of a question. Raises StoreUnreachable, StoreError."""
+        with self._lock:
+            store = self._connected()
+            try:
+                return store.query(sql, parameters)
+            except StoreUnreachable:
+                self.close()
+                raise
+
+    def close(self) -> None:
+        """Hang up."""
+        store, self._store = self._store, None
+        if store is not None:
+            store.close()
+
+    def _connected(self) -> ClickHouse:
+        try:
+            url = (self._data / ARCHIVE_URL).read_text().strip()
+            token = (self._data / ARCHIVE_TOKEN).read_text().strip()
+        except OSError as error:
+            msg = "The archive is not running; mft up, or mft archive --serve 0"
+            raise StoreUnreachable(msg) from error
+        if self._store is None or url != self._url:
+            self.close()
+            scheme, _, place = url.partition("://")
+            try:
+                self._store = ClickHouse.open_url(
+                    f"{scheme}://{READER}:{token}@{place}"
+                )
+            except StoreError as error:
+                raise StoreUnreachable(str(error)) from error
+            self._url = url
+        return self._store

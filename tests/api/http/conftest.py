@@ -1,0 +1,5 @@
+"""What tests of the HTTP interface share."""
+
+from tests.flows.conftest import exchange
+
+__all__ = ["exchange"]
