@@ -97,14 +97,6 @@ class Desk:
 
     def caller(self, asking: HTTPConnection) -> Caller:
         """Who asks. Raises Refusal: 401, 403 without the CSRF header, 429."""
-        address = asking.client.host if asking.client else ""
-        wait_s = self.failures.wait_s(address)
-        if wait_s:
-            raise Refusal(
-                HTTPStatus.TOO_MANY_REQUESTS,
-                f"Too many wrong tokens; wait {wait_s} s",
-                {"Retry-After": str(wait_s)},
-            )
         token = _bearer(asking)
         cookie = asking.cookies.get(COOKIE, "")
         if not token and not cookie:
@@ -116,10 +108,26 @@ class Desk:
             role = self.keys.session_role(cookie, int(time.time()))
             caller = Caller(role, cookie) if role else None
         if caller is None:
-            self.failures.add(address)
-            raise _unauthorized("The token or session is not valid")
+            raise self.wrong(asking, "The token or session is not valid")
         self._check_csrf(asking, caller)
         return caller
+
+    def wrong(self, asking: HTTPConnection, detail: str) -> Refusal:
+        """What to answer who shows something wrong: 401, or 429 after many.
+
+        Who shows the right thing is served all the same: nobody's guesses may keep an
+        operator from the kill switch.
+        """
+        address = asking.client.host if asking.client else ""
+        wait_s = self.failures.wait_s(address)
+        if wait_s:
+            return Refusal(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                f"Too many wrong tokens; wait {wait_s} s",
+                {"Retry-After": str(wait_s)},
+            )
+        self.failures.add(address)
+        return _unauthorized(detail)
 
     def _check_csrf(self, asking: HTTPConnection, caller: Caller) -> None:
         method = asking.scope.get("method", "GET")

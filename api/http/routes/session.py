@@ -9,7 +9,6 @@ from pydantic import BaseModel, Field
 
 from api.http.credentials import SESSION_S, Caller
 from api.http.desk import COOKIE, Desk
-from api.http.problem import Refusal
 from api.http.routes.common import DeskOf, Viewer
 
 router = APIRouter(prefix="/session", tags=["session"])
@@ -31,18 +30,9 @@ class Session(BaseModel):
 @router.post("")
 def login(login: Login, request: Request, response: Response, desk: DeskOf) -> Session:
     """Exchange a token for a session cookie that scripts cannot read."""
-    address = request.client.host if request.client else ""
-    wait_s = desk.failures.wait_s(address)
-    if wait_s:
-        raise Refusal(
-            HTTPStatus.TOO_MANY_REQUESTS,
-            f"Too many wrong tokens; wait {wait_s} s",
-            {"Retry-After": str(wait_s)},
-        )
     role = desk.keys.role_of(login.token.strip())
     if role is None:
-        desk.failures.add(address)
-        raise Refusal(HTTPStatus.UNAUTHORIZED, "The token is not valid")
+        raise desk.wrong(request, "The token is not valid")
     cookie = desk.keys.new_session(role, int(time.time()))
     response.set_cookie(
         COOKIE, cookie, max_age=SESSION_S, httponly=True, samesite="strict"
