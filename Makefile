@@ -17,7 +17,7 @@ demo: setup ## Trade a synthetic market on paper and show the result
 	$(BIN)/mft demo
 
 test: setup ## Run all tests
-	$(BIN)/python -m pytest -n 3 --dist worksteal $(PYTEST)
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST)
 
 check: setup ## Run what CI runs: format, lint, types, house rules, tests, coverage
 	$(BIN)/black --check .

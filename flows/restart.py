@@ -57,6 +57,24 @@ def read_opening(journal: Path) -> Opening:
     return Opening()
 
 
+def has_ended_in_order(journal: Path) -> bool:
+    """Whether the last run in a journal came to its end; False where none is read."""
+    try:
+        reader = JournalReader(journal)
+        try:
+            run_id = next(reader.runs_back(), None)
+            if run_id is None:
+                return False
+            last = reader.last_sequence(run_id)
+            return any(
+                row.kind == "run_ended" for row in reader.events(run_id, last, last)
+            )
+        finally:
+            reader.close()
+    except StoreError:
+        return False
+
+
 def _check_succession(journal: Path, started: RunStarted) -> None:
     reader = JournalReader(journal)
     try:

@@ -24,13 +24,14 @@ import structlog
 from connectors.binance.account_client import AccountClient
 from connectors.binance.signing import Mode, Signer, credentials_from
 from connectors.kill_latch import WRITTEN_WITHIN_S, Latch, write_latch
-from connectors.output import KILL_LATCH, is_engine_in
+from connectors.output import JOURNAL, KILL_LATCH, is_engine_in
 from flows.domain.errors import StoreError, TradingError
 from flows.domain.kill import KillReason
 from flows.domain.units import NS_PER_MS, NS_PER_S
 from flows.flatten import REQUEST_WITHIN_S, Access, flatten
 from flows.heartbeat import Beat, Farewell, Introduction, read_line
 from flows.log import configure
+from flows.restart import has_ended_in_order
 
 MISSING_NS = 2 * NS_PER_S
 """An engine that has not beaten for so long is dead or hung."""
@@ -145,10 +146,16 @@ class Watchdog:
                     pulse.beat(time.monotonic_ns())
                     await self._countdown.cover(entering, time.monotonic_ns())
         await asyncio.sleep(pulse.left_ns(time.monotonic_ns()) / NS_PER_S)
-        if is_engine_in(self._data):
+        if is_engine_in(self._data) or self._is_over():
             _log.warning("watchdog_stood_down", data=str(self._data))
         else:
             await self._kill("the engine has died")
+
+    def _is_over(self) -> bool:
+        """Whether another run took over, and ended as it should, while we waited."""
+        if (self._data / KILL_LATCH).exists():
+            return False
+        return has_ended_in_order(self._data / JOURNAL)
 
     async def _kill(self, why: str) -> None:
         _log.error("watchdog_kills", reason=why)

@@ -15,9 +15,9 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from connectors.journal import JournalReader
 from connectors.output import JOURNAL, KILL_LATCH, is_engine_in
-from flows.domain.errors import ConfigurationError, StoreError
+from flows.domain.errors import ConfigurationError
+from flows.restart import has_ended_in_order
 
 PLAN = "engine.json"
 LOG = "engine.log"
@@ -182,24 +182,6 @@ class Supervisor:
             partial.replace(path)
         except OSError as error:  # it is kept until the API ends
             _log.warning("plan_not_kept", reason=error.strerror)
-
-
-def has_ended_in_order(journal: Path) -> bool:
-    """Whether the last run in a journal came to its end; False where none is read."""
-    try:
-        reader = JournalReader(journal)
-        try:
-            run_id = next(reader.runs_back(), None)
-            if run_id is None:
-                return False
-            last = reader.last_sequence(run_id)
-            return any(
-                row.kind == "run_ended" for row in reader.events(run_id, last, last)
-            )
-        finally:
-            reader.close()
-    except StoreError:
-        return False
 
 
 def _read(path: Path) -> Plan:

@@ -108,7 +108,7 @@ def test_mft_trade_crash_outside_the_account_begins_anew_and_is_not_killed(
         engine.end()
     assert status == 0, err
     assert f"a bug in {point}" in err, "what happened is logged"
-    assert not (data / "KILLED").exists()
+    assert not (data / "KILLED").exists(), (data / "KILLED").read_text()
     account = account_of(exchange)
     assert account["positions"] == []
     assert trades_of(data) == venue_trades(account)

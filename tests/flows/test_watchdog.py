@@ -11,8 +11,9 @@ import pytest
 
 from connectors.binance.account_client import AccountClient
 from connectors.binance.venue_kill import Flat
+from connectors.journal import Journal
 from connectors.kill_latch import Latch, read_latch, write_latch
-from connectors.output import DataDirectory
+from connectors.output import JOURNAL, KILL_LATCH, DataDirectory
 from flows import watchdog
 from flows.domain.errors import MarketDataError
 from flows.domain.kill import KillReason
@@ -28,6 +29,7 @@ from flows.watchdog import (
     leave_latch,
 )
 from tests.connectors.binance.fake_account import FakeAccount, refused
+from tests.flows.archive_samples import journal_entries
 
 LATCH = Latch(5, KillReason.WATCHDOG, "the engine hangs", "watchdog")
 
@@ -196,6 +198,36 @@ def test_run_engine_that_died_and_was_followed_is_left_to_its_successor(
     watch.run(Beat())
     successor.release()
     assert (watch.kills, watch.latch) == (0, None)
+
+
+def test_run_engine_whose_successor_has_ended_in_order_is_left_alone(
+    watch: Watch,
+) -> None:
+    journal = Journal(watch.data / JOURNAL, "20260101T000000000-aaaaaaaa")
+    journal.append(journal_entries(1))
+    journal.close()
+    watch.run(Beat())
+    assert (watch.kills, watch.latch) == (0, None)
+
+
+def test_run_engine_that_ended_in_order_while_killed_is_flattened_all_the_same(
+    watch: Watch,
+) -> None:
+    journal = Journal(watch.data / JOURNAL, "20260101T000000000-aaaaaaaa")
+    journal.append(journal_entries(1))
+    journal.close()
+    latch = Latch(1, KillReason.COMMAND, "", "ann")
+    write_latch(watch.data / KILL_LATCH, latch)
+    watch.run(Beat())
+    assert watch.kills == 1
+
+
+def test_run_engine_whose_journal_has_no_end_is_flattened(watch: Watch) -> None:
+    journal = Journal(watch.data / JOURNAL, "20260101T000000000-aaaaaaaa")
+    journal.append(journal_entries(1)[:-1])
+    journal.close()
+    watch.run(Beat())
+    assert watch.kills == 1
 
 
 def test_run_engine_that_hangs_is_killed_once_and_heard_when_it_goes_on(
