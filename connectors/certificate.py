@@ -6,12 +6,12 @@ that a recorder that was killed leaves the truth behind.
 """
 
 import hashlib
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 
+from connectors.files import whole_file
 from flows.domain.errors import RecordingError
 from flows.domain.frame import RawFrame
 from flows.domain.sequence import Sequence, Verdict
@@ -174,23 +174,9 @@ def read_certificate(segment: Path) -> Certificate | None:
 def write_certificate(segment: Path, certificate: Certificate) -> None:
     """Replace a segment's certificate, whole or not at all. Raises OSError."""
     path = certificate_path(segment)
-    partial = path.with_name(path.name + ".partial")
     text = msgspec.json.format(msgspec.json.encode(certificate), indent=2)
-    with partial.open("wb") as file:
+    with whole_file(path) as file:
         file.write(text + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
-    sync_directory(path.parent)
-
-
-def sync_directory(directory: Path) -> None:
-    """Make names given in a directory survive a power cut."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def digest_of(path: Path) -> str:

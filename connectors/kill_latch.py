@@ -13,6 +13,7 @@ from threading import Thread
 
 import msgspec
 
+from connectors.files import sync_directory
 from flows.domain.errors import StoreError
 from flows.domain.kill import KillReason
 
@@ -72,7 +73,7 @@ def write_latch(path: Path, latch: Latch) -> Mark:
             os.fsync(file.fileno())
             mark = _mark(os.fstat(file.fileno()))
         partial.replace(path)
-        _sync_directory(path)
+        sync_directory(path.parent)
     except OSError as error:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
@@ -93,14 +94,6 @@ def mark_of(path: Path) -> Mark | None:
 
 def _mark(found: os.stat_result) -> Mark:
     return found.st_dev, found.st_ino, found.st_mtime_ns
-
-
-def _sync_directory(path: Path) -> None:
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
 
 
 class KillLatch:
@@ -175,7 +168,7 @@ class KillLatch:
             return
         try:
             self.path.unlink()
-            _sync_directory(self.path)
+            sync_directory(self.path.parent)
         except OSError as error:
             told = f"{self.path}: the kill latch cannot be removed: {error.strerror}"
             self.problem = f"{told}; the next start is killed"

@@ -1,7 +1,7 @@
 """Directories of runs: claimed once, resumable, never half-written."""
 
 import csv
-import os
+import io
 import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from connectors.files import PARTIAL, whole_file
 from connectors.lock import is_locked, lock_directory
 from flows.domain.errors import ConfigurationError, StoreError, TradingError
 
@@ -28,7 +29,6 @@ ARCHIVE_URL = "archive.url"
 ARCHIVE_TOKEN = "archive.token"  # noqa: S105 - the name of a file
 _LOCK = ".lock"
 _ARCHIVE_LOCK = ".archive.lock"
-_PARTIAL = ".partial"
 _TABLES = ("views.csv", "signals.csv", "orders.csv", "fills.csv", "trades.csv")
 _WRITTEN = (_LOCK, JOURNAL, REPORT, *_TABLES)
 """How the names of a run's files begin."""
@@ -55,7 +55,7 @@ def input_directory(path: Path) -> Iterator[str | None]:
         for entry in path.iterdir():
             if _INPUT.fullmatch(entry.name):
                 held = entry.name
-            elif _INPUT.fullmatch(entry.name.removesuffix(_PARTIAL)):
+            elif _INPUT.fullmatch(entry.name.removesuffix(PARTIAL)):
                 entry.unlink()  # a fetch that was killed
         if held is None:
             _check_empty(path)
@@ -116,13 +116,13 @@ class OutputDirectory:
     @contextmanager
     def file(self, name: str) -> Iterator[IO[str]]:
         """A text file that appears under its name whole, or not at all."""
-        partial = self.path / (name + _PARTIAL)
         try:
-            with partial.open("w", encoding="utf-8", newline="") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(self.path / name)
+            with whole_file(self.path / name) as whole:
+                file = io.TextIOWrapper(whole, encoding="utf-8", newline="")
+                try:
+                    yield file
+                finally:
+                    file.detach()  # flushes it; it is closed by its owner
         except OSError as error:
             msg = f"{self.path / name}: cannot be written: {error.strerror}"
             raise StoreError(msg) from error

@@ -27,10 +27,10 @@ from connectors.certificate import (
     certificate_path,
     digest_of,
     read_certificate,
-    sync_directory,
     tally_of,
     write_certificate,
 )
+from connectors.files import sync_directory
 from connectors.lock import lock_directory
 from connectors.recording import RecordingReader, to_line
 from flows.domain.errors import RecordingError

@@ -8,7 +8,6 @@ payload's bytes as received; a payload that is not one line of valid JSON stands
 import base64
 import gzip
 import heapq
-import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -19,6 +18,7 @@ import msgspec
 import zstandard
 
 from connectors.certificate import read_certificate
+from connectors.files import whole_file
 from flows.domain.errors import RecordingError
 from flows.domain.frame import RawFrame
 from flows.domain.units import NS_PER_S
@@ -247,54 +247,35 @@ def _is_one_line_of_json(payload: bytes) -> bool:
 
 
 class RecordingWriter:
-    """Writes a recording as gzip, whole or not at all.
+    """Writes a recording as gzip, whole or not at all (`create`)."""
 
-    The file takes its name when the `with` block ends without an error. Raises
-    RecordingError where it cannot be written.
-    """
-
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, file: gzip.GzipFile) -> None:
         self._path = path
-        self._partial = path.with_name(path.name + ".partial")
+        self._file = file
 
-    def __enter__(self) -> Self:
-        """Open the partial file beside the target."""
-        with self._errors():
-            self._file = self._partial.open("wb")
-        self._gzip = gzip.GzipFile(filename="", fileobj=self._file, mode="wb", mtime=0)
-        return self
+    @classmethod
+    @contextmanager
+    def create(cls, path: Path) -> Iterator[Self]:
+        """A writer of a file that takes its name when the block ends without an error.
+
+        Raises RecordingError where it cannot be written.
+        """
+        try:
+            with (
+                whole_file(path) as whole,
+                gzip.GzipFile(filename="", fileobj=whole, mode="wb", mtime=0) as file,
+            ):
+                yield cls(path, file)
+        except OSError as error:
+            raise _unwritable(path, error) from error
 
     def write(self, frame: RawFrame) -> None:
-        """Append a frame."""
-        with self._errors():
-            self._gzip.write(to_line(frame))
-
-    def __exit__(self, error_type: type[BaseException] | None, *_: object) -> None:
-        """Publish the file, or remove it after an error."""
-        if error_type is not None:
-            self._discard()
-            return
+        """Append a frame. Raises RecordingError."""
         try:
-            with self._errors():
-                self._gzip.close()
-                self._file.flush()
-                os.fsync(self._file.fileno())
-                self._file.close()
-                self._partial.replace(self._path)
-        except BaseException:
-            self._discard()
-            raise
-
-    def _discard(self) -> None:
-        for stream in (self._gzip, self._file):
-            with suppress(OSError):  # what is still buffered has nowhere to go
-                stream.close()
-        self._partial.unlink(missing_ok=True)
-
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
+            self._file.write(to_line(frame))
         except OSError as error:
-            msg = f"{self._path}: cannot be written: {_reason(error)}"
-            raise RecordingError(msg) from error
+            raise _unwritable(self._path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> RecordingError:
+    return RecordingError(f"{path}: cannot be written: {_reason(error)}")

@@ -11,6 +11,7 @@ import msgspec
 from connectors.binance.account_client import AccountClient
 from connectors.binance.signing import Credentials, Mode, Signer
 from connectors.binance.venue_kill import Flat, Step, VenueKill
+from connectors.files import whole_file
 from connectors.output import KILLS
 from flows.domain.errors import ConfigurationError, StoreError
 
@@ -30,10 +31,9 @@ class Access(msgspec.Struct, frozen=True):
 
 def leave_access(path: Path, access: Access) -> None:
     """Write down where orders go. Raises StoreError."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
-        partial.write_bytes(msgspec.json.encode(access))
-        partial.replace(path)
+        with whole_file(path) as file:
+            file.write(msgspec.json.encode(access))
     except OSError as error:
         msg = f"{path}: cannot be written: {error.strerror}"
         raise StoreError(msg) from error

@@ -78,7 +78,7 @@ def write_synthetic(
         raise RecordingError(msg)
     frames = synthetic_frames(symbols, seconds, seed)
     count, second_ns = 0, START_NS
-    with RecordingWriter(out) as writer:
+    with RecordingWriter.create(out) as writer:
         for frame in frames:
             writer.write(frame)
             count += 1

@@ -6,19 +6,17 @@ Sessions are signed, not stored: they outlive a restart of the API.
 
 import hashlib
 import hmac
-import os
 import secrets
 from enum import Enum
 from pathlib import Path
 
 import msgspec
 
+from connectors.files import create_private
 from flows.domain.errors import ConfigurationError
 
 SESSION_S = 12 * 3_600
 """How long a page may go on without the token."""
-
-_OWNER_ONLY = 0o600
 
 
 class Role(Enum):
@@ -107,9 +105,7 @@ class KeyRing:
             session_key=secrets.token_hex(32),
         )
         try:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-            with os.fdopen(os.open(self._path, flags, _OWNER_ONLY), "wb") as file:
-                file.write(msgspec.json.encode(kept))
+            create_private(self._path, msgspec.json.encode(kept))
         except OSError as error:
             msg = f"{self._path}: cannot be written: {error.strerror}"
             raise ConfigurationError(msg) from error

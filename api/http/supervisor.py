@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from connectors.files import whole_file
 from connectors.output import JOURNAL, KILL_LATCH, is_engine_in
 from flows.domain.errors import ConfigurationError
 from flows.restart import has_ended_in_order
@@ -175,11 +176,9 @@ class Supervisor:
 
     def _keep(self, plan: Plan) -> None:
         self._plan = plan
-        path = self._data / PLAN
-        partial = path.with_name(f"{PLAN}.partial")
         try:
-            partial.write_bytes(msgspec.json.encode(plan))
-            partial.replace(path)
+            with whole_file(self._data / PLAN) as file:
+                file.write(msgspec.json.encode(plan))
         except OSError as error:  # it is kept until the API ends
             _log.warning("plan_not_kept", reason=error.strerror)
 

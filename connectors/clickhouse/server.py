@@ -9,7 +9,6 @@ import base64
 import binascii
 import hmac
 import json
-import os
 import re
 import secrets
 import threading
@@ -26,6 +25,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from connectors.clickhouse.readonly import NotAllowed, check_readable
+from connectors.files import create_private
 from flows.domain.errors import ConfigurationError, StoreError
 
 READER = "reader"
@@ -44,7 +44,6 @@ _CODE = re.compile(r"Code: (\d+)")
 _HAS_FORMAT = re.compile(r"\bFORMAT\s+(\w+)\s*;?\s*$", re.IGNORECASE)
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "0": "\0"}
-_OWNER_ONLY = 0o600
 
 _log = structlog.get_logger()
 
@@ -63,9 +62,7 @@ def reader_token(path: Path) -> str:
         raise ConfigurationError(msg) from error
     token = secrets.token_urlsafe(32)
     try:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-        with os.fdopen(os.open(path, flags, _OWNER_ONLY), "w") as file:
-            file.write(token + "\n")
+        create_private(path, f"{token}\n".encode())
     except OSError as error:
         msg = f"{path}: cannot be written: {error.strerror}"
         raise ConfigurationError(msg) from error

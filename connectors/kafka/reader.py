@@ -68,7 +68,7 @@ class TopicReader:
                 for partition in self._spans
             ]
             messages = heapq.merge(*streams, key=lambda message: message.number)
-            with RecordingWriter(path) as writer:
+            with RecordingWriter.create(path) as writer:
                 return self._written(messages, writer)
 
     def _measured(self, consumer: Consumer) -> dict[Partition, tuple[int, int]]:

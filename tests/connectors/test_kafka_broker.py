@@ -69,7 +69,7 @@ def awkward() -> list[RawFrame]:
 
 
 def write_recording(path: Path, frames: list[RawFrame]) -> Path:
-    with RecordingWriter(path) as writer:
+    with RecordingWriter.create(path) as writer:
         for frame in frames:
             writer.write(frame)
     return path

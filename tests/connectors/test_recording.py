@@ -344,7 +344,7 @@ def test_write_any_frames_come_back_with_the_very_bytes(
     tmp_path_factory: pytest.TempPathFactory, contents: list[tuple[int, str, bytes]]
 ) -> None:
     path = tmp_path_factory.mktemp("written") / "r.jsonl.gz"
-    with RecordingWriter(path) as writer:
+    with RecordingWriter.create(path) as writer:
         for content in contents:
             writer.write(RawFrame(*content))
     found = [(f.received_ns, f.stream, f.payload) for f in read(path)]
@@ -360,14 +360,14 @@ def test_to_line_json_payload_stands_as_it_came() -> None:
 
 def test_write_same_frames_gives_the_same_file(tmp_path: Path) -> None:
     for name in ("a.gz", "b.gz"):
-        with RecordingWriter(tmp_path / name) as writer:
+        with RecordingWriter.create(tmp_path / name) as writer:
             writer.write(RawFrame(1, "a@b", b"{}"))
     assert (tmp_path / "a.gz").read_bytes() == (tmp_path / "b.gz").read_bytes()
 
 
 def test_write_error_in_the_block_leaves_nothing_new(tmp_path: Path) -> None:
     path = written(tmp_path / "r.gz", b"what was there")
-    with pytest.raises(AttributeError), RecordingWriter(path) as writer:
+    with pytest.raises(AttributeError), RecordingWriter.create(path) as writer:
         writer.write(None)  # type: ignore[arg-type]  # a bug of the caller
     assert path.read_bytes() == b"what was there"
     assert list(tmp_path.iterdir()) == [path]
@@ -378,7 +378,7 @@ def test_write_folder_missing_is_a_recording_error(tmp_path: Path) -> None:
     with pytest.raises(
         RecordingError, match="cannot be written: No such file"
     ) as caught:
-        RecordingWriter(path).__enter__()
+        RecordingWriter.create(path).__enter__()
     assert str(caught.value).startswith(f"{path}: ")
 
 
@@ -387,7 +387,7 @@ def test_write_target_that_is_a_folder_leaves_no_partial(tmp_path: Path) -> None
     path.mkdir()
     with (
         pytest.raises(RecordingError, match="cannot be written: Is a directory"),
-        RecordingWriter(path) as writer,
+        RecordingWriter.create(path) as writer,
     ):
         writer.write(RawFrame(1, "a@b", b"{}"))
     assert list(tmp_path.iterdir()) == [path]
@@ -403,7 +403,7 @@ from flows.domain.frame import RawFrame
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 try:
-    with RecordingWriter(Path(sys.argv[1])) as writer:
+    with RecordingWriter.create(Path(sys.argv[1])) as writer:
         for number in range(int(sys.argv[2])):
             payload = b'{"x":"%b"}' % os.urandom(500).hex().encode()
             writer.write(RawFrame(number, "a@b", payload))

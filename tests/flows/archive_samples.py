@@ -279,7 +279,7 @@ def _frame(now_ns: int, stream: str, message: dict[str, Any]) -> RawFrame:
 
 def write_recording(path: Path, events: int) -> Path:
     """The frames as a recording."""
-    with RecordingWriter(path) as writer:
+    with RecordingWriter.create(path) as writer:
         for frame in frames(events):
             writer.write(frame)
     return path

@@ -215,7 +215,7 @@ def test_archive_replay_numbers_too_long_are_reported_by_table(
 ) -> None:
     path = tmp_path / "long.jsonl.gz"
     long = "1" * 30 + "." + "2" * 30
-    with RecordingWriter(path) as writer:
+    with RecordingWriter.create(path) as writer:
         for frame in frames(20):
             payload = frame.payload
             if frame.stream.endswith("@trade"):
@@ -235,7 +235,7 @@ def test_archive_replay_malformed_frame_raises_without_a_backtrace(
     tmp_path: Path, journal: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "bad.jsonl.gz"
-    with RecordingWriter(path) as writer:
+    with RecordingWriter.create(path) as writer:
         for frame in frames(20):
             writer.write(frame)
         writer.write(RawFrame(10**18 * 2, "btcusdt@trade", b'{"e":"trade"}'))

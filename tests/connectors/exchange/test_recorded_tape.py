@@ -47,7 +47,7 @@ def trade(kind: str, trade_id: int) -> Row:
 
 def tape_of(path: Path, rows: Iterable[Row], **options: Any) -> RecordedTape:
     file = path / "a.jsonl.gz"
-    with RecordingWriter(file) as writer:
+    with RecordingWriter.create(file) as writer:
         for number, (stream, data) in enumerate(rows):
             payload = json.dumps(data).encode()
             writer.write(RawFrame(T0 + number * NS_PER_S, stream, payload))
