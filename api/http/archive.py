@@ -14,6 +14,7 @@ from typing import Any
 
 import structlog
 
+from api.http.apart import start_apart
 from connectors.clickhouse import READER, ClickHouse
 from connectors.output import ARCHIVE_TOKEN, ARCHIVE_URL, is_archive_in
 from flows.domain.errors import StoreError, StoreUnreachable
@@ -81,16 +82,10 @@ class ArchiveKeeper:
 
     def _start(self) -> None:
         self._started_s = self._clock()
-        arguments = ("--data", str(self._data), "--serve", "0", "--plain")
+        arguments = [*self._command, "--data", str(self._data)]
+        arguments += ["--serve", "0", "--plain"]
         try:
-            with (self._data / LOG).open("ab") as log:
-                self._child = subprocess.Popen(  # noqa: S603 - this program itself
-                    [*self._command, *arguments],
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,
-                )
+            self._child = start_apart(arguments, self._data / LOG)
         except OSError as error:
             self._due_s = self._clock() + _LONGEST_WAIT_S
             _log.error("archive_lost", status=error.strerror)

@@ -134,7 +134,7 @@ class Desk:
         if not caller.session or method in _SAFE_METHODS:
             return
         if asking.headers.get(CSRF_HEADER) != self.keys.csrf_of(caller.session):
-            msg = f"Expected the header {CSRF_HEADER} of this session"
+            msg = f"Expected the header {CSRF_HEADER} of the page's session"
             raise Refusal(HTTPStatus.FORBIDDEN, msg)
 
     def operator(self, asking: HTTPConnection) -> Caller:

@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from api.http.apart import start_apart
 from connectors.files import whole_file
 from connectors.output import JOURNAL, KILL_LATCH, is_engine_in
 from flows.domain.errors import ConfigurationError
@@ -152,16 +153,10 @@ class Supervisor:
     def _start(self) -> None:
         self._restarts += 1
         self._started_s, self._was_seen = self._clock(), False
-        arguments = [*self._command, *self._plan.arguments, "--plain"]
+        arguments = [*self._command, *self._plan.arguments]
+        arguments += ["--plain", "--data", str(self._data)]
         try:
-            with (self._data / LOG).open("ab") as log:
-                self._child = subprocess.Popen(  # noqa: S603 - this program itself
-                    [*arguments, "--data", str(self._data)],
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,
-                )
+            self._child = start_apart(arguments, self._data / LOG)
         except OSError as error:
             self._give_up(f"cannot be started: {error.strerror}")
 

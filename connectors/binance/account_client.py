@@ -80,10 +80,7 @@ class AccountClient:
         self._signer.skew_ms = told.serverTime - ours_ms
 
     async def call(
-        self,
-        method: str,
-        path: str,
-        params: Mapping[str, str] | None = None,
+        self, method: str, path: str, params: Mapping[str, str] | None = None
     ) -> Answer:
         """Make a request; any answer.
 
@@ -91,11 +88,7 @@ class AccountClient:
         RiskLimitBreached where it may increase risk in `live`.
         """
         request = self._signer.sign(
-            method,
-            path,
-            params or {},
-            self._clock(),
-            window_ms=WINDOW_MS,
+            method, path, params or {}, self._clock(), window_ms=WINDOW_MS
         )
         return await self._send(path, request)
 

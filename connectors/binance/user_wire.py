@@ -4,6 +4,8 @@ Unknown fields are ignored, wrong types are errors. Source: Binance USD-M "Trade
 endpoints and "User Data Streams".
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 
 import msgspec
@@ -223,26 +225,20 @@ _decode_key = msgspec.json.Decoder(_Key).decode
 
 def read_order(body: bytes) -> OrderState:
     """The order in a reply or a query. Raises MalformedFrame."""
-    try:
+    with _reading("an order"):
         return _state(_decode_order(body))
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise _malformed("an order", error) from error
 
 
 def read_orders(body: bytes) -> list[OrderState]:
     """The orders of a query. Raises MalformedFrame."""
-    try:
+    with _reading("orders"):
         return [_state(order) for order in _decode_orders(body)]
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise _malformed("orders", error) from error
 
 
 def read_trades(body: bytes) -> list[Execution]:
     """The trades of a query, in order. Raises MalformedFrame."""
-    try:
+    with _reading("trades"):
         found = [_execution(trade) for trade in _decode_trades(body)]
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise _malformed("trades", error) from error
     return sorted(found, key=lambda trade: trade.trade_id)
 
 
@@ -251,50 +247,40 @@ def read_positions(body: bytes) -> dict[str, HeldAmount]:
 
     A position of hedge mode is malformed here: the account is one-way.
     """
-    try:
+    with _reading("positions"):
         found = [_position(position) for position in _decode_positions(body)]
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise _malformed("positions", error) from error
     return {symbol: held for symbol, held in found if held.amount}
 
 
 def read_algos(body: bytes) -> list[AlgoState]:
     """The conditional orders of a query. Raises MalformedFrame."""
-    try:
+    with _reading("conditional orders"):
         return [_algo(algo) for algo in _decode_algos(body)]
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise _malformed("conditional orders", error) from error
 
 
 def read_balance(body: bytes, asset: str) -> Decimal:
     """The wallet's balance of an asset, 0 where it has none. Raises MalformedFrame."""
-    try:
+    with _reading("balances"):
         rows = [row for row in _decode_balances(body) if row.asset == asset]
         return sum((_finite(row.balance) for row in rows), Decimal(0))
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise _malformed("balances", error) from error
 
 
 def read_bookings(body: bytes) -> list[Booking]:
     """The income history of a query, oldest first. Raises MalformedFrame."""
-    try:
+    with _reading("an income history"):
         found = [_booking(income) for income in _decode_income(body)]
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise _malformed("an income history", error) from error
     return sorted(found, key=lambda booking: booking.time_ms)
 
 
 def read_listen_key(body: bytes) -> str:
     """The key of the user data stream. Raises MalformedFrame."""
-    try:
+    with _reading("a listen key"):
         return _decode_key(body).listenKey
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise _malformed("a listen key", error) from error
 
 
 def read_user_event(text: bytes) -> UserEvent:
     """One event of the user data stream. Raises MalformedFrame."""
-    try:
+    with _reading("a user data event"):
         event = _decode_event(text)
         if event.e == "listenKeyExpired":
             return KeyExpired()
@@ -308,8 +294,6 @@ def read_user_event(text: bytes) -> UserEvent:
             reason = _decode_change(event.a).m
             return Ignored(event.e) if reason == "ORDER" else WalletChanged(reason)
         return Ignored(event.e)
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise _malformed("a user data event", error) from error
 
 
 def _order_update(update: _Update) -> tuple[OrderState, Execution | None]:
@@ -410,5 +394,10 @@ def _finite(value: Decimal) -> Decimal:
     return value
 
 
-def _malformed(what: str, error: Exception) -> MalformedFrame:
-    return MalformedFrame(f"not {what}: {error}")
+@contextmanager
+def _reading(what: str) -> Iterator[None]:
+    try:
+        yield
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        msg = f"not {what}: {error}"
+        raise MalformedFrame(msg) from error

@@ -3,7 +3,8 @@
 import json
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 
@@ -94,19 +95,29 @@ class Failing(Running):
         )
 
 
+@contextmanager
+def ending_well(engine: Failing) -> Iterator[list[str]]:
+    """Stops an engine after the block, well; what it then has written and logged."""
+    ended: list[str] = []
+    try:
+        yield ended
+        status, *written = engine.stop(signal.SIGTERM)
+        ended += written
+        assert status == 0, ended
+    finally:
+        engine.end()
+
+
 @pytest.mark.parametrize(("point", "count"), [("source", 3_000), ("books", 1_000)])
 def test_mft_trade_crash_outside_the_account_begins_anew_and_is_not_killed(
     tmp_path: Path, exchange: str, point: str, count: int
 ) -> None:
     data = tmp_path / "data"
     engine = Failing(exchange, data, point, count, "once")
-    try:
+    with ending_well(engine) as ended:
         wait_for(lambda: len(run_ids(data)) == 2 and is_reconciled(data))
         wait_for(lambda: has_approved(data, 2))
-        status, out, err = engine.stop(signal.SIGTERM)
-    finally:
-        engine.end()
-    assert status == 0, err
+    out, err = ended
     assert f"a bug in {point}" in err, "what happened is logged"
     assert not (data / "KILLED").exists(), (data / "KILLED").read_text()
     account = account_of(exchange)
@@ -120,12 +131,9 @@ def test_mft_trade_crash_of_telemetry_goes_on_trading(
 ) -> None:
     data = tmp_path / "data"
     engine = Failing(exchange, data, "telemetry", 2, "once")
-    try:
+    with ending_well(engine) as ended:
         wait_for(lambda: has_approved(data, 3))
-        status, _, err = engine.stop(signal.SIGTERM)
-    finally:
-        engine.end()
-    assert status == 0, err
+    _, err = ended
     assert "telemetry_failed" in err
     assert len(run_ids(data)) == 1
 
