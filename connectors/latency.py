@@ -38,13 +38,15 @@ class Latency:
 
 
 class OrderLatency:
-    """How long orders take, from the receipt of the frame that was decided on."""
+    """How long orders take."""
 
     def __init__(self) -> None:
+        self.placed = Latency()
+        """From the decision to the request on its socket, the commit included."""
         self.sent = Latency()
-        """To the request on its socket; the journal's commit is part of it."""
+        """The same from the receipt of the frame that was decided on."""
         self.acked = Latency()
-        """To the exchange's answer."""
+        """From that frame to the exchange's answer."""
 
 
 def _bucket(value: int) -> int:

@@ -16,9 +16,7 @@ def sending(live: Live, journal: EntryStore, latency: OrderLatency) -> EntryStor
     execution = live.feed.execution
     if execution is None:
         return journal
-    return SendingJournal(
-        journal, execution, live.transport.push, live.clock, latency.sent.add
-    )
+    return SendingJournal(journal, execution, live.transport.push, live.clock, latency)
 
 
 class SendingJournal:
@@ -30,25 +28,25 @@ class SendingJournal:
         execution: ExecutionFeed,
         push: Callable[[], None],
         clock: Callable[[], int],
-        on_sent: Callable[[int], None],
+        latency: OrderLatency,
     ) -> None:
         self._journal = journal
         self._execution = execution
         self._push = push
         self._clock = clock
-        self._on_sent = on_sent
-        """Told how long after its decision an order was at its socket, in ns."""
+        self._latency = latency
 
     def append(self, entries: Sequence[JournalEntry]) -> None:
         """Commit entries, then send their orders. Raises StoreError."""
+        decided_ns = self._clock()
         self._journal.append(entries)
         is_due = False
-        decided_ns: list[int] = []
+        received_ns: list[int] = []
         for entry in entries:
             match entry.fact:
                 case Approved(order=order):
                     self._execution.place(order, self._clock())
-                    decided_ns.append(order.received_ns)
+                    received_ns.append(order.received_ns)
                 case Withdrawn(client_order_id=name):
                     self._execution.cancel(name, self._clock())
                 case _:
@@ -56,5 +54,7 @@ class SendingJournal:
             is_due = True
         if is_due:
             self._push()
-            for received_ns in decided_ns:
-                self._on_sent(self._clock() - received_ns)
+            now_ns = self._clock()
+            for frame_ns in received_ns:
+                self._latency.placed.add(now_ns - decided_ns)
+                self._latency.sent.add(now_ns - frame_ns)

@@ -93,13 +93,13 @@ def _of_latency(engine: Json) -> Iterator[Family]:
     latency, orders = engine["latency"], engine["order_latency"]
     family = GaugeMetricFamily(
         "mft_latency_seconds",
-        "Quantiles over the run: from a frame to its decision, from a decision to the "
-        "socket and to the answer.",
+        "Quantiles over the run: from a frame to its decision, to the order sent and "
+        "acked; from the decision to the order placed at its socket.",
         labels=("stage", "quantile"),
     )
     for quantile, name in (("0.5", "p50_ns"), ("0.99", "p99_ns"), ("0.999", "p999_ns")):
         family.add_metric(("decision", quantile), latency[name] / _NS)
-    for stage in ("sent", "acked"):
+    for stage in ("placed", "sent", "acked"):
         for quantile, name in (("0.5", "p50_ns"), ("0.99", "p99_ns")):
             family.add_metric((stage, quantile), orders[f"{stage}_{name}"] / _NS)
     yield family

@@ -146,11 +146,9 @@ class Transport:
 
     def push(self) -> None:
         """Begin what the feed wants done now, without waiting for the next poll."""
-        self.run(self._push())
-
-    async def _push(self) -> None:
         self._carry_out()
-        await asyncio.sleep(0)  # each request runs until it waits for the exchange
+        self._loop.call_soon(self._loop.stop)
+        self._loop.run_forever()  # once: each request, until it waits for its answer
 
     def wake(self) -> None:
         """There is news from beside the sockets: let `poll` wait no longer."""

@@ -65,7 +65,7 @@ def test_look_at_a_fresh_account_tells_its_capital_and_free_limits() -> None:
         is_paused=False,
         is_flattening=False,
         latency=LatencyTold(0, 0, 0, 0),
-        order_latency=OrderLatencyTold(0, 0, 0, 0, 0),
+        order_latency=OrderLatencyTold(0, 0, 0, 0, 0, 0, 0),
         counts=CountsTold(0, 0, {}),
     )
 

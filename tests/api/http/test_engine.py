@@ -19,7 +19,7 @@ from connectors.latency import Latency
 from connectors.output import JOURNAL, KILL_LATCH
 from flows.domain.books import Books
 from flows.settings import Settings
-from flows.telemetry import Observer
+from flows.telemetry import Observer, OrderLatencyTold
 from tests.api.http.samples import Api, engine_in, serving
 from tests.domain.scene import START_NS, Scene
 from tests.flows.archive_samples import journal_entries
@@ -50,9 +50,7 @@ STATE: dict[str, Any] = {
     "alarm": "",
     "is_paused": False,
     "latency": {"views": 40, "p50_ns": 1_000, "p99_ns": 2_000, "p999_ns": 3_000},
-    "order_latency": dict.fromkeys(
-        ("orders", "sent_p50_ns", "sent_p99_ns", "acked_p50_ns", "acked_p99_ns"), 0
-    ),
+    "order_latency": dict.fromkeys(OrderLatencyTold.__struct_fields__, 0),
     "counts": {"signals": 3, "orders": 2, "refused": {"cooldown": 1}},
 }
 
