@@ -4,9 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHONS := $(or $(PYTHON),python3.11 python3.12 python3)
 UV := uv==0.13.9
+MUTMUT := mutmut==3.8.1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check chaos bench clean lock
+.PHONY: help setup demo test check chaos mutants bench clean lock
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -34,11 +35,17 @@ check: setup ## Run what CI runs: format, lint, types, house rules, tests, cover
 chaos: setup ## Run every scenario of faults (half an hour; CI runs a tenth)
 	MFT_CHAOS=all $(BIN)/python -m pytest -n 2 tests/chaos --durations=5
 
+mutants: setup ## Change risk and kill code in every small way; tests must notice
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(MUTMUT)
+	rm -rf mutants
+	$(BIN)/mutmut run
+	$(BIN)/mutmut results
+
 bench: setup ## Measure the speed of the books and of the whole path
 	$(BIN)/mft bench
 
 clean: ## Remove .venv, caches and build products; recordings and results stay
-	rm -rf $(VENV) build dist *.egg-info .coverage* .hypothesis
+	rm -rf $(VENV) build dist mutants *.egg-info .coverage* .hypothesis
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find flows connectors api tests -name __pycache__ -prune -exec rm -rf {} +
 

@@ -7,11 +7,27 @@ import pytest
 from flows.domain.control import Controls
 from flows.domain.equity import EquityCurve
 from flows.domain.event import Command, Verb
-from flows.domain.kill import KillReason
+from flows.domain.kill import KillCompleted, KillReason, KillReset
+from flows.domain.opening import HeldPosition, LostOrder, Opening
 from flows.domain.order import Purpose
-from flows.domain.run import Transcript
+from flows.domain.run import CommandHandled, Transcript
+from flows.domain.side import Side
 from flows.domain.units import NS_PER_DAY
-from tests.domain.scene import LIMITS, START_NS, STARTED, kinds
+from tests.domain.scene import LIMITS, START_NS, STARTED, entry_order, kinds
+
+ZERO = Decimal(0)
+ONE = Decimal(1)
+HELD = HeldPosition(
+    symbol="AAAUSDT",
+    side=Side.BUY,
+    opened_ns=START_NS,
+    quantity=ONE,
+    entry_quantity=ONE,
+    entry_notional=ONE,
+    exit_notional=ZERO,
+    fees=ZERO,
+    mark=ONE,
+)
 
 
 class Desk:
@@ -42,6 +58,19 @@ class Desk:
         controls = self.controls
         killed = controls.kill_switch.is_latched
         return controls.is_paused, killed, controls.closing
+
+
+def handled_of(verb: Verb, refusal: str = "") -> CommandHandled:
+    """What the journal says of a command that `Desk.say` has given."""
+    return CommandHandled(
+        received_ns=START_NS,
+        symbol="",
+        verb=verb,
+        operator="ann",
+        reason="because",
+        is_accepted=not refusal,
+        detail=refusal,
+    )
 
 
 PAUSED = (True, False, None)
@@ -97,10 +126,47 @@ def test_obey_resume_after_flatten_frees_and_while_killed_frees_nothing() -> Non
 def test_obey_refused_reset_says_why_and_stays_killed() -> None:
     desk = Desk()
     desk.say(Verb.KILL)
-    (handled,) = desk.say(Verb.RESET, is_flat=False)
-    assert getattr(handled, "is_accepted", None) is False
-    assert getattr(handled, "detail", "") == "positions or orders are still open"
+    assert desk.say(Verb.RESET, is_flat=False) == [
+        handled_of(Verb.RESET, refusal="positions or orders are still open")
+    ]
     assert desk.standing() == KILLED
+
+
+def test_on_flat_after_a_kill_tells_once_how_long_it_took() -> None:
+    desk = Desk()
+    desk.controls.on_flat()
+    desk.say(Verb.KILL)
+    desk.transcript.at(START_NS + 7)
+    desk.controls.on_flat()
+    desk.controls.on_flat()
+    completed = KillCompleted(received_ns=START_NS + 7, symbol="", after_ns=7)
+    assert [entry.fact for entry in desk.transcript.take()] == [completed]
+    assert desk.controls.flat_after_ns == 7
+
+
+@pytest.mark.parametrize(
+    ("opening", "flat_after_ns"),
+    [
+        (Opening(killed_ns=1, kill_reason="command"), 0),
+        (Opening(killed_ns=1, kill_reason="command", positions=(HELD,)), None),
+        (
+            Opening(
+                killed_ns=1,
+                kill_reason="command",
+                lost_orders=(LostOrder(entry_order(), ZERO),),
+            ),
+            None,
+        ),
+    ],
+    ids=["flat", "position", "order"],
+)
+def test_restore_killed_waits_to_be_flat_only_where_something_is_open(
+    opening: Opening, flat_after_ns: int | None
+) -> None:
+    desk = Desk()
+    desk.controls.restore(opening)
+    assert desk.standing() == KILLED
+    assert desk.controls.flat_after_ns == flat_after_ns
 
 
 def test_obey_reset_without_rebase_keeps_the_peak() -> None:
@@ -115,8 +181,16 @@ def test_obey_reset_with_rebase_measures_drawdown_anew() -> None:
     desk = Desk()
     desk.curve.mark(Decimal(9900), START_NS)
     desk.say(Verb.KILL)
-    reset, _ = desk.say(Verb.RESET, rebase_peak=True)
-    assert getattr(reset, "is_peak_rebased", None) is True
+    assert desk.say(Verb.RESET, rebase_peak=True) == [
+        KillReset(
+            received_ns=START_NS,
+            symbol="",
+            operator="ann",
+            reason="because",
+            is_peak_rebased=True,
+        ),
+        handled_of(Verb.RESET),
+    ]
     assert desk.curve.drawdown == Decimal(0)
 
 

@@ -55,11 +55,19 @@ def test_approve_entry_past_the_position_limit_refuses_with_numbers() -> None:
     gate = RiskGate(limits)
     held = {"AAAUSDT": Decimal(40)}
     assert isinstance(gate.approve_entry(_order(1, "60"), held), Approved)
-    assert _refused(RiskGate(limits).approve_entry(_order(1, "60.01"), held)) == (
-        RefusalReason.POSITION_NOTIONAL,
-        Decimal("100.01"),
-        Decimal(100),
+    assert RiskGate(limits).approve_entry(_order(1, "60.01"), held) == Refused(
+        received_ns=START_NS,
+        symbol="AAAUSDT",
+        side=Side.BUY,
+        reason=RefusalReason.POSITION_NOTIONAL,
+        value=Decimal("100.01"),
+        limit=Decimal(100),
     )
+
+
+def test_approve_entry_of_exactly_the_position_limit_passes() -> None:
+    limits = msgspec.structs.replace(LIMITS, max_position_notional=Decimal(100))
+    assert isinstance(RiskGate(limits).approve_entry(_order(1, "100"), {}), Approved)
 
 
 def test_approve_entry_past_the_instrument_share_refuses_and_reserves_nothing() -> None:
