@@ -4,21 +4,31 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHONS := $(or $(PYTHON),python3.11 python3.12 python3)
 UV := uv==0.13.9
+UI := dashboards/ui
+UI_SOURCES := $(wildcard $(addprefix $(UI)/,*.json *.html *.ts src/*.* src/*/*.*))
+PAGE := api/http/page/index.html
+PICTURES := bot-wide-dark bot-narrow-light killed scanner-wide
 MUTMUT := mutmut==3.8.1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check chaos mutants bench clean lock
+.PHONY: help setup ui types demo test check chaos mutants screenshots bench clean lock
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
 setup: $(VENV)/.installed ## Install the bot and its tools into .venv (Python 3.11 or 3.12)
 
-demo: setup ## Trade a synthetic market on paper and show the result
+ui: $(PAGE) ## Build the page (Node.js 20; without it everything else runs)
+
+types: setup $(UI)/node_modules ## Make the page's types anew from the HTTP interface
+	$(BIN)/mft openapi > $(UI)/openapi.json
+	cd $(UI) && npm run --silent types && rm openapi.json
+
+demo: setup ui ## Show the whole bot at work: exchange, engine on paper, archive, API, page
 	$(BIN)/mft demo
 
-test: setup ## Run all tests
-	$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST)
+test: setup ui ## Run all tests
+	$(BIN)/python -m pytest -n 3 --dist worksteal $(PYTEST)
 
 check: setup ## Run what CI runs: format, lint, types, house rules, tests, coverage
 	$(BIN)/black --check .
@@ -41,10 +51,15 @@ mutants: setup ## Change risk and kill code in every small way; tests must notic
 	$(BIN)/mutmut run
 	$(BIN)/mutmut results
 
+screenshots: setup ui ## Make the pictures of the user guide anew
+	$(BIN)/python -m pytest -q tests/dashboards/test_page.py
+	cp $(addprefix out/page/,$(addsuffix .png,$(PICTURES))) docs/images
+
 bench: setup ## Measure the speed of the books and of the whole path
 	$(BIN)/mft bench
 
 clean: ## Remove .venv, caches and build products; recordings and results stay
+	rm -rf $(UI)/node_modules api/http/page
 	rm -rf $(VENV) build dist mutants *.egg-info .coverage* .hypothesis
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find flows connectors api tests -name __pycache__ -prune -exec rm -rf {} +
@@ -55,9 +70,19 @@ lock: $(VENV)/.created ## Resolve requirements.lock anew; UPGRADE=--upgrade take
 	$(BIN)/python -c 'import tomllib; \
 	    print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], "editables", sep="\n")' \
 	  | $(BIN)/uv pip compile pyproject.toml - --quiet --extra dev $(UPGRADE) \
-	    --universal --python-version 3.11 --generate-hashes --no-annotate \
+	    --universal --python-version 3.11 --generate-hashes --no-annotate --no-strip-extras \
 	    --no-emit-index-url --custom-compile-command 'make lock' \
 	    --output-file requirements.lock > /dev/null
+
+$(UI)/node_modules: $(UI)/package-lock.json
+	cd $(UI) && npm ci --silent --no-audit --no-fund && touch node_modules
+
+$(PAGE): $(UI_SOURCES)
+	@if node -e 'process.exit(Number(parseInt(process.versions.node) < 20))' 2> /dev/null; then \
+	  $(MAKE) --no-print-directory $(UI)/node_modules && cd $(UI) && npm run --silent build; \
+	else \
+	  echo "No page: Node.js 20 or newer is not there (https://nodejs.org). All else works." >&2; \
+	fi
 
 $(VENV)/.created:
 	@for python in $(PYTHONS); do \
