@@ -1,7 +1,7 @@
 """The journal: an append-only SQLite file of everything that was decided and done."""
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -28,6 +28,12 @@ _INSERT = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)"
 _SELECT = """
 SELECT run_id, sequence, received_ns, kind, symbol, body FROM events
 WHERE run_id = ? AND sequence BETWEEN ? AND ? ORDER BY sequence
+"""
+_NEWEST = """
+SELECT run_id, sequence, received_ns, kind, symbol, body FROM events
+WHERE run_id = ? AND sequence > ?
+    AND (? = '[]' OR kind IN (SELECT value FROM json_each(?)))
+ORDER BY sequence DESC LIMIT ?
 """
 _BEFORE = "SELECT max(run_id) FROM events WHERE ? IS NULL OR run_id < ?"
 _AFTER = "SELECT min(run_id) FROM events WHERE run_id > ?"
@@ -206,6 +212,20 @@ class JournalReader:
         """Entries `first` to `last` (inclusive) of a run, in order."""
         with self._connection.errors():
             return _select(self._connection.sql, run_id, first, last)
+
+    def newest(
+        self, run_id: str, kinds: Collection[str], *, above: int, limit: int
+    ) -> list[JournalRow]:
+        """The newest entries of a run, newest first; without kinds, of all.
+
+        Only those with a sequence greater than `above` are looked at.
+        """
+        wanted = msgspec.json.encode(sorted(kinds)).decode()
+        asked = (run_id, above, wanted, wanted, limit)
+        with self._connection.errors():
+            return [
+                JournalRow(*row) for row in self._connection.sql.execute(_NEWEST, asked)
+            ]
 
     def reading(
         self, run_id: str, first: int, *, batch_size: int = 1_000

@@ -1,6 +1,7 @@
 """How long frames take to their decision: a histogram, and the sink that fills it."""
 
 from collections.abc import Callable
+from itertools import accumulate
 from typing import Any
 
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
@@ -16,6 +17,7 @@ class Latency:
 
     def __init__(self) -> None:
         self.count = 0
+        self.total_ns = 0
         self.highest_ns = 0
         self._buckets = [0] * (64 * _STEPS)
 
@@ -23,6 +25,7 @@ class Latency:
         """Count one duration; a negative one (the clock was set) counts as 0."""
         duration_ns = max(duration_ns, 0)
         self.count += 1
+        self.total_ns += duration_ns
         self.highest_ns = max(self.highest_ns, duration_ns)
         self._buckets[_bucket(duration_ns)] += 1
 
@@ -35,6 +38,11 @@ class Latency:
             if count and seen >= wanted:
                 return min(_upper_bound(bucket), self.highest_ns)
         return 0
+
+    def below(self, powers: range) -> list[int]:
+        """How many durations were less than 2 ** power ns, for each power; exactly."""
+        seen = list(accumulate(self._buckets, initial=0))
+        return [seen[_bucket(1 << power)] for power in powers]
 
 
 class OrderLatency:

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Self
 
 from connectors.files import PARTIAL, whole_file
 from connectors.lock import is_locked, lock_directory
@@ -17,6 +17,8 @@ REPORT = "report.json"
 JOURNAL = "journal.sqlite"
 CLICKHOUSE = "clickhouse"
 RECORDING = "recording"
+SCANS = "scans"
+"""Scans of a live engine's operator: a directory each."""
 CONTROL = "control.sock"
 KILL_LATCH = "KILLED"
 KILLS = "kills"
@@ -179,6 +181,7 @@ class ArchivedDirectory:
         self._lock = _locked(path, _ARCHIVE_LOCK, "another archive is reading here")
         self.journal = path / JOURNAL
         self.recording = path / RECORDING
+        self.scans = path / SCANS
         self.clickhouse = path / CLICKHOUSE
         self.url = path / ARCHIVE_URL
         self.token = path / ARCHIVE_TOKEN
@@ -205,6 +208,12 @@ class DataDirectory:
         self.kill_latch = path / KILL_LATCH
         self.access = path / ACCESS
         self.watchdog_log = path / WATCHDOG_LOG
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.release()
 
     def release(self) -> None:
         """Let another engine use the directory."""

@@ -92,6 +92,11 @@ class Recorder:
         """Why nothing more can be recorded."""
         return self._writer.error
 
+    @property
+    def waiting_bytes(self) -> int:
+        """Of lines that are not on the disk yet."""
+        return self._buffered + self._writer.waiting_bytes
+
     def record(self, frames: Sequence[RawFrame]) -> None:
         """Take frames, in order."""
         lines, tally = self._lines, self._tally
@@ -177,11 +182,16 @@ class _Writer(Thread):
 
     # -- called by the recorder -------------------------------------------------------
 
+    @property
+    def waiting_bytes(self) -> int:
+        """Handed over, and not on the disk yet."""
+        return self._taken - self._done
+
     def write(self, first_ns: int, lines: bytes) -> None:
         """Put lines into the segment whose first frame came at `first_ns`."""
         if self.error is not None:
             return  # the recording has ended, and says so
-        if self._taken - self._done + len(lines) > WAITING_LIMIT:
+        if self.waiting_bytes + len(lines) > WAITING_LIMIT:
             self.error = _failure(self._path, "the disk is too slow for the market")
             self._orders.put(self.error)  # behind all that was taken
             return

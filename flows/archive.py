@@ -112,9 +112,15 @@ def _market_rows(
 def journal_items(
     rows: JournalRows, entries: Sequence[JournalRow | None]
 ) -> Iterator[Item]:
-    """Entries as items of the source `journal`; None where it has caught up."""
+    """Entries as items of the source `journal`; None where it has caught up.
+
+    Behind the last entry nothing comes that would have it loaded: it is caught up, too.
+    """
     for entry in entries:
-        yield CaughtUp("journal") if entry is None else rows(entry)
+        if entry is not None:
+            yield rows(entry)
+        if entry is None or is_last(entry):
+            yield CaughtUp("journal")
 
 
 def is_last(row: JournalRow) -> bool:

@@ -47,6 +47,7 @@ from flows.live_recording import LiveRecording, Run, source_of
 from flows.operators.keyed import keyed
 from flows.run import run as run_flow
 from flows.run import stop_signals
+from flows.scan_journals import ScanJournals
 
 BLOCK_SIZE = 5_000
 """Journal entries or frames in a block; what a crash costs to send again."""
@@ -210,6 +211,7 @@ class LiveArchive:
         self._block_size = block_size
         self._stop = stop
         self._recording = LiveRecording(Segments(data.recording), stop)
+        self._scans = ScanJournals(store, data.scans, loaded)
 
     def run(self) -> None:
         """Load until there is no more, or until told to stop."""
@@ -232,6 +234,7 @@ class LiveArchive:
 
     def _is_done(self) -> bool:
         """With nothing to load: whether to end; waits a while to find out."""
+        self._scans.load()
         return self._is_once or self._stop.wait(self._poll.total_seconds())
 
     def _load(self, run_id: str, journal: JournalReader) -> None:
@@ -247,6 +250,7 @@ class LiveArchive:
 
         def is_over() -> bool:
             self._on_status(self.loaded)
+            self._scans.load()
             return self._stop.is_set() or run.next_run is not None
 
         def follow(read: Read[X], is_end: Callable[[X], bool]) -> TailSource[X]:

@@ -6,7 +6,7 @@ epoch, by the engine's clock. Built on demand, never per message.
 
 import decimal
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 import msgspec
@@ -16,14 +16,17 @@ from flows.domain.account import Account
 from flows.domain.books import Books
 from flows.domain.control import Controls
 from flows.domain.imbalance import ImbalanceRule, ratio
-from flows.domain.order import Purpose, WorkingOrder
-from flows.domain.position import Position
+from flows.domain.order import Fill, Purpose, WorkingOrder
+from flows.domain.position import ExitRules, Position, TradeClosed
 from flows.domain.risk import Approved, Refused
 from flows.domain.run import Journalled
 from flows.domain.signal import Signal
-from flows.domain.symbol_book import SymbolBook
-from flows.domain.units import EXACT, NS_PER_MS, NS_PER_S, floor_to, plain
+from flows.domain.symbol_book import BookStateChanged, SymbolBook
+from flows.domain.units import BPS, EXACT, NS_PER_MS, NS_PER_S, floor_to, plain
 from flows.domain.view import BookView, TickLevel
+
+HISTOGRAM_POWERS = range(15, 31)
+"""Bounds of histograms, 2 ** power ns: 33 us to 1.07 s."""
 
 _SHOWN = Decimal("0.0001")
 _AVERAGE = Context(prec=28, rounding=ROUND_HALF_EVEN)
@@ -64,8 +67,13 @@ class PositionTold(msgspec.Struct, frozen=True):
     """The price one could get now."""
     net: str
     """P&L of the round trip so far: exits booked, the rest at the mark, less fees."""
+    target_price: str
+    """Where the price one could get reaches the target; rounded like the average."""
+    stop_price: str
     held_s: int
     """Seconds since its first fill."""
+    left_s: int
+    """Until the time stop."""
     closing: str | None
     """Why it is being left, once that is decided."""
 
@@ -131,6 +139,21 @@ class CountsTold(msgspec.Struct, frozen=True):
     orders: int
     refused: dict[str, int]
     """Signals that did not become an order, by reason."""
+    fills: int
+    trades: int
+    """Round trips."""
+    book_states: dict[str, int]
+    """Times that a book came into a state: GAP a hole, STALE a silence, SYNCED again a
+    resync."""
+
+
+class HistogramTold(msgspec.Struct, frozen=True):
+    """Durations of one stage over the whole run."""
+
+    count: int
+    total_ns: int
+    below: list[int]
+    """How many were less than 2 ** power ns, for each of HISTOGRAM_POWERS."""
 
 
 class Telemetry(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,8 +171,10 @@ class Telemetry(msgspec.Struct, frozen=True, kw_only=True):
     day_pnl: str
     """Net, since 00:00 UTC."""
     drawdown: str
+    gross: str
+    """P&L before fees and funding since the account began."""
     fees: str
-    """Paid since the account began."""
+    """Paid since then."""
     funding: str
     """Funding, and other bookings of the exchange that are no transfer."""
     limits: dict[str, LimitTold]
@@ -162,15 +187,20 @@ class Telemetry(msgspec.Struct, frozen=True, kw_only=True):
     is_flattening: bool
     latency: LatencyTold
     order_latency: OrderLatencyTold
+    histograms: dict[str, HistogramTold]
+    """By stage: `decision`, `placed`, `sent`, `acked`; see the two above."""
     counts: CountsTold
+    recorder_waiting_bytes: int | None
+    """Of frames that are not on the disk yet; None where nothing is recorded."""
 
 
 class FactCounts:
     """Counts what is journalled."""
 
     def __init__(self) -> None:
-        self._signals = self._orders = 0
+        self._signals = self._orders = self._fills = self._trades = 0
         self._refused: Counter[str] = Counter()
+        self._states: Counter[str] = Counter()
 
     def count(self, facts: Iterable[Journalled]) -> None:
         """Take the facts of a batch."""
@@ -181,10 +211,23 @@ class FactCounts:
                 self._orders += 1
             elif isinstance(fact, Refused):
                 self._refused[fact.reason.value] += 1
+            elif isinstance(fact, Fill):
+                self._fills += 1
+            elif isinstance(fact, TradeClosed):
+                self._trades += 1
+            elif isinstance(fact, BookStateChanged):
+                self._states[fact.after.value] += 1
 
     def told(self) -> CountsTold:
         """The counts so far."""
-        return CountsTold(self._signals, self._orders, dict(self._refused))
+        return CountsTold(
+            self._signals,
+            self._orders,
+            dict(self._refused),
+            self._fills,
+            self._trades,
+            dict(self._states),
+        )
 
 
 class Observer:
@@ -200,6 +243,7 @@ class Observer:
         *,
         rule: ImbalanceRule,
         order_latency: OrderLatency | None = None,
+        recorder_waiting: Callable[[], int | None] = lambda: None,
     ) -> None:
         self.counts = FactCounts()
         self._run_id = run_id
@@ -209,6 +253,7 @@ class Observer:
         self._latency = latency
         self._rule = rule
         self._order_latency = order_latency or OrderLatency()
+        self._recorder_waiting = recorder_waiting
 
     def look(self, now_ns: int, alarm: str = "") -> Telemetry:
         """The state now; changes nothing of it."""
@@ -228,13 +273,14 @@ class Observer:
             data_age_ms=min(known, default=None),
             books=books,
             positions=[
-                _position_told(position, ledger.mark(symbol), now_ns)
+                _position_told(position, ledger.mark(symbol), account.exits, now_ns)
                 for symbol, position in ledger.positions.items()
             ],
             orders=[_order_told(order, now_ns) for order in account.working.values()],
             equity=plain(ledger.curve.equity),
             day_pnl=plain(ledger.curve.day_pnl),
             drawdown=plain(ledger.curve.drawdown),
+            gross=plain(ledger.gross),
             fees=plain(ledger.fees),
             funding=plain(ledger.funding),
             limits=_limits_told(account, now_ns),
@@ -244,7 +290,9 @@ class Observer:
             is_flattening=controls.closing is Purpose.FLATTEN,
             latency=self._latency_told(),
             order_latency=self._order_latency_told(),
+            histograms=self._histograms_told(),
             counts=self.counts.told(),
+            recorder_waiting_bytes=self._recorder_waiting(),
         )
 
     def _books_told(self, now_ns: int) -> dict[str, BookTold]:
@@ -274,6 +322,15 @@ class Observer:
         p50, p99, p999 = map(self._latency.quantile_ns, (500, 990, 999))
         return LatencyTold(self._latency.count, p50, p99, p999)
 
+    def _histograms_told(self) -> dict[str, HistogramTold]:
+        orders = self._order_latency
+        return {
+            "decision": _histogram_told(self._latency),
+            "placed": _histogram_told(orders.placed),
+            "sent": _histogram_told(orders.sent),
+            "acked": _histogram_told(orders.acked),
+        }
+
     def _order_latency_told(self) -> OrderLatencyTold:
         found = self._order_latency
         stages = (found.placed, found.sent, found.acked)
@@ -281,6 +338,11 @@ class Observer:
             found.sent.count,
             *(stage.quantile_ns(mille) for stage in stages for mille in (500, 990)),
         )
+
+
+def _histogram_told(latency: Latency) -> HistogramTold:
+    below = latency.below(HISTOGRAM_POWERS)
+    return HistogramTold(latency.count, latency.total_ns, below)
 
 
 def _levels_told(view: BookView, levels: Iterable[TickLevel]) -> list[tuple[str, str]]:
@@ -305,17 +367,25 @@ def _age_ms(since_ns: int, now_ns: int) -> int:
     return max(now_ns - since_ns, 0) // NS_PER_MS
 
 
-def _position_told(position: Position, mark: Decimal, now_ns: int) -> PositionTold:
+def _position_told(
+    position: Position, mark: Decimal, exits: ExitRules, now_ns: int
+) -> PositionTold:
+    average = _average(position)
+    sign = 1 if position.is_long else -1
+    held_s = max(now_ns - position.opened_ns, 0) // NS_PER_S
     return PositionTold(
         symbol=position.symbol,
         direction=position.direction.value,
         quantity=plain(position.quantity),
-        entry_price=plain(_average(position)),
+        entry_price=plain(average),
         entry_quantity=plain(position.entry_quantity),
         entry_notional=plain(position.entry_notional),
         mark=plain(mark),
         net=plain(position.gross_at(mark) - position.fees),
-        held_s=max(now_ns - position.opened_ns, 0) // NS_PER_S,
+        target_price=plain(_moved(average, sign * exits.target_bps)),
+        stop_price=plain(_moved(average, -sign * exits.stop_bps)),
+        held_s=held_s,
+        left_s=max(exits.max_hold_s - held_s, 0),
         closing=position.closing.value if position.closing else None,
     )
 
@@ -323,6 +393,10 @@ def _position_told(position: Position, mark: Decimal, now_ns: int) -> PositionTo
 def _average(position: Position) -> Decimal:
     quantity = position.entry_quantity
     return _AVERAGE.divide(position.entry_notional, quantity) if quantity else Decimal()
+
+
+def _moved(price: Decimal, bps: Decimal) -> Decimal:
+    return _AVERAGE.divide(_AVERAGE.multiply(price, BPS + bps), BPS)
 
 
 def _order_told(working: WorkingOrder, now_ns: int) -> OrderTold:

@@ -80,22 +80,12 @@ def trade(job: TradeJob, on_status: OnStatus = lambda _status: None) -> Telemetr
     (`flows/supervision.py`). Raises the TradingError that ended it early.
     """
     begun = time.monotonic()
-    with _holding(job.data) as data:
+    with DataDirectory(job.data) as data:
         try:
             return persevere(lambda: _trade(_rest_of(job, begun), data, on_status))
         except EngineCrashed:
             _leave_to_watchdog(job, data)
             raise
-
-
-@contextmanager
-def _holding(path: Path) -> Iterator[DataDirectory]:
-    """The directory, held over every new beginning, so that nobody takes over."""
-    data = DataDirectory(path)
-    try:
-        yield data
-    finally:
-        data.release()
 
 
 def _leave_to_watchdog(job: TradeJob, data: DataDirectory) -> None:
@@ -150,6 +140,7 @@ def _trade(job: TradeJob, data: DataDirectory, on_status: OnStatus) -> Telemetry
             latency,
             rule=engine.rule,
             order_latency=order_latency,
+            recorder_waiting=lambda: recorder.waiting_bytes if recorder else None,
         )
 
         def look() -> Telemetry:

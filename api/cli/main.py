@@ -9,12 +9,15 @@ from api.cli import (
     archive,
     bench,
     control,
+    demo,
     doctor,
     drill,
     exchange,
     kill,
+    openapi,
     record,
     replay,
+    scan,
     status,
     synth,
     trade,
@@ -38,7 +41,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("replay")(replay.replay_command)
-app.command("demo")(replay.demo_command)
+app.command("demo")(demo.demo_command)
 app.command("trade")(trade.trade_command)
 app.command("up")(up.up_command)
 app.command("status")(status.status_command)
@@ -52,8 +55,10 @@ app.command("stop")(control.stop_command)
 app.command("record")(record.record_command)
 app.command("archive")(archive.archive_command)
 app.command("doctor")(doctor.doctor_command)
+app.command("scan")(scan.scan_command)
 app.command("synth")(synth.synth_command)
 app.command("bench")(bench.bench_command)
+app.command("openapi")(openapi.openapi_command)
 app.command("exchange")(exchange.exchange_command)
 
 _BAD_INPUT = 1
@@ -66,7 +71,7 @@ def main() -> None:
     try:
         sys.exit(_run())
     except Interrupted as error:
-        _fail("interrupted; the same command resumes", _SIGNALLED + error.signal)
+        _fail("interrupted; run the same command again", _SIGNALLED + error.signal)
     except Stopped as stopped:
         _fail("interrupted", _SIGNALLED + stopped.signal)
     except (ConfigurationError, NoEngine) as error:

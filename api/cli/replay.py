@@ -1,6 +1,5 @@
-"""`mft replay` and `mft demo`: recorded input through the whole bot, to a report."""
+"""`mft replay`: recorded input through the whole bot, to a report."""
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,10 +10,6 @@ from flows.domain.errors import ConfigurationError, Interrupted
 
 if TYPE_CHECKING:
     from flows.replay import ReplayJob
-
-_DEMO_SECONDS = 300
-_DEMO_SYMBOLS = ["BTCUSDT", "ETHUSDT"]
-_DEMO_SEED = 7
 
 
 def replay_command(
@@ -56,48 +51,7 @@ def replay_command(
     settings = load(config, assignments or ())
     market = _market(recordings, source, out)
     job = ReplayJob(market, out, settings, instruments, views)
-    _run(job, as_json=as_json)
-
-
-def demo_command(
-    recordings: Annotated[
-        list[Path] | None,
-        typer.Argument(help="Recordings; without any, a synthetic market serves."),
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Directory for the result; a new one if absent.")
-    ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print report.json instead of the summary.")
-    ] = False,
-) -> None:
-    """Show the whole path: market, books, signals, trades, report, database.
-
-    Example: mft demo
-    """
-    from flows.replay import ReplayJob
-    from flows.settings import load
-
-    settings = load()
-    directory = out or Path("out") / time.strftime("demo-%Y%m%d-%H%M%S")
-    market = recordings or [_synthetic(directory)]
-    if not recordings:
-        typer.echo(f"Synthetic market (no edge built in): {market[0]}", err=as_json)
-    _run(ReplayJob(market, directory, settings), as_json=as_json)
-
-
-def _synthetic(directory: Path) -> Path:
-    """A synthetic recording beside the result."""
-    from api.cli.synth import write_synthetic
-
-    path = directory.with_name(f"{directory.name or 'demo'}.jsonl.gz")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        msg = f"{path.parent}: cannot be used as output: {error.strerror}"
-        raise ConfigurationError(msg) from error
-    write_synthetic(path, _DEMO_SYMBOLS, _DEMO_SECONDS, _DEMO_SEED)
-    return path
+    run_replay(job, as_json=as_json)
 
 
 def _market(recordings: list[Path] | None, url: str | None, out: Path) -> list[Path]:
@@ -131,7 +85,8 @@ def _fetched(url: str, out: Path) -> Path:
     return spool.path
 
 
-def _run(job: "ReplayJob", *, as_json: bool) -> None:
+def run_replay(job: "ReplayJob", *, as_json: bool) -> None:
+    """Replay, and print the report."""
     import msgspec
 
     from api.cli.progress import progress_bars

@@ -38,6 +38,12 @@ def up_command(
         bool,
         typer.Option("--archive/--no-archive", help="Keep ClickHouse up to date, too."),
     ] = True,
+    archive_port: Annotated[
+        int,
+        typer.Option(
+            min=0, max=65_535, help="Where ClickHouse answers; 0: a free port."
+        ),
+    ] = 0,
     start: Annotated[
         bool, typer.Option("--start/--no-start", help="Start the engine at once.")
     ] = True,
@@ -73,7 +79,7 @@ def up_command(
             host=host,
             port=port,
             hosts=allow_host or (),
-            keeps_archive=archive,
+            archive_port=archive_port if archive else None,
             tell=typer.echo,
         )
     except Stopped:  # the usual end

@@ -3,6 +3,9 @@
 credentials  tokens, roles and sessions
 guard        what every request meets first: host, headers, failures
 problem      errors as problem details (RFC 9457)
+telling      the same for every reader of the stream, encoded once
+websocket    clients that do not read are hung up on
+scans        scans that were asked for here
 link         the engine's state as it comes, over its control socket
 supervisor   starts engines, and starts them again
 routes       what may be asked, a module for each subject

@@ -9,7 +9,15 @@ from fastapi import FastAPI
 from api.http.desk import Desk
 from api.http.guard import LOCAL_HOSTS, Guard
 from api.http.problem import tell_problems
-from api.http.routes import engine, health, history, session
+from api.http.routes import (
+    config,
+    engine,
+    health,
+    history,
+    page,
+    scanner,
+    session,
+)
 from api.http.schema import describe
 
 _DESCRIPTION = """Control and state of one trading engine.
@@ -35,12 +43,13 @@ def create_app(desk: Desk, *, hosts: Collection[str] = LOCAL_HOSTS) -> FastAPI:
         version=version("mft-bot"),
         description=_DESCRIPTION,
         lifespan=life,
+        openapi_url=None,  # the description is for viewers, as everything is
         docs_url=None,  # its page would need scripts of another host
         redoc_url=None,
     )
     app.state.desk = desk
-    for router in (session.router, engine.router, history.router, health.router):
-        app.include_router(router)
+    for routes in (session, engine, scanner, history, config, health, page):
+        app.include_router(routes.router)
     tell_problems(app)
     describe(app)
     app.add_middleware(Guard, hosts=hosts)

@@ -21,11 +21,20 @@ from flows.domain.errors import StoreError, StoreUnreachable
 
 LOG = "archive.log"
 
-_ARCHIVE = (sys.executable, "-m", "api.cli.main", "archive")
+_BEHIND = ("nice", "-n", "10")
+"""Before a command: the engine goes first where processors are few."""
+_ARCHIVE = (*_BEHIND, sys.executable, "-m", "api.cli.main", "archive")
 _FIRST_WAIT_S = 1.0
 _LONGEST_WAIT_S = 60.0
 _WELL_AFTER_S = 60.0
 _END_WITHIN_S = 10.0
+_ANSWERS_WITHIN_S = 5
+_AGAIN_S = 2.0
+
+_LOADED = """
+SELECT if(count() = 0, 0, max(last) + 1) FROM archive_blocks
+WHERE run_id = {run:String} AND source = 'journal' AND state = 'loaded'
+"""
 
 _log = structlog.get_logger()
 
@@ -44,13 +53,15 @@ class ArchiveKeeper:
         self._command = command
         self._clock = clock
         self._child: subprocess.Popen[bytes] | None = None
-        self._is_wanted = False
+        self._is_wanted, self._port = False, 0
         self._started_s = self._due_s = 0.0
         self._failures = 0
+        self.losses = 0
+        """Times that one which was kept here has ended by itself."""
 
-    def begin(self) -> None:
-        """Keep one running from now on."""
-        self._is_wanted = True
+    def begin(self, port: int = 0) -> None:
+        """Keep one running from now on, answering at a port; 0: at a free one."""
+        self._is_wanted, self._port = True, port
 
     def end(self) -> None:
         """Let the one that was started here finish; one of somebody else goes on."""
@@ -74,6 +85,7 @@ class ArchiveKeeper:
             self._failures = 0 if lived_s >= _WELL_AFTER_S else self._failures + 1
             wait_s = min(_FIRST_WAIT_S * 2**self._failures, _LONGEST_WAIT_S)
             self._due_s = self._clock() + wait_s
+            self.losses += 1
             _log.error("archive_lost", status=status)
         if not self._is_wanted or self._child is not None or is_archive_in(self._data):
             return
@@ -83,7 +95,7 @@ class ArchiveKeeper:
     def _start(self) -> None:
         self._started_s = self._clock()
         arguments = [*self._command, "--data", str(self._data)]
-        arguments += ["--serve", "0", "--plain"]
+        arguments += ["--serve", str(self._port), "--plain"]
         try:
             self._child = start_apart(arguments, self._data / LOG)
         except OSError as error:
@@ -92,31 +104,72 @@ class ArchiveKeeper:
 
 
 class History:
-    """Questions to a directory's archive; one connection, opened when it is needed."""
+    """Questions to a directory's archive; one connection, opened when it is needed.
 
-    def __init__(self, data: Path) -> None:
+    One that does not answer is asked again after a while only, so that nobody waits for
+    it in a queue.
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        *,
+        answers_within_s: int = _ANSWERS_WITHIN_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._data = data
+        self._answers_within_s = answers_within_s
+        self._clock = clock
+        self._ask_again_s = 0.0
+        self._problem = ""
         self._lock = Lock()
         self._url = ""
         self._store: ClickHouse | None = None
+        self.errors = 0
+        """Questions that were not answered."""
 
     def query(
         self, sql: str, parameters: Mapping[str, object] | None = None
     ) -> list[tuple[Any, ...]]:
         """The rows of a question. Raises StoreUnreachable, StoreError."""
-        with self._lock:
-            store = self._connected()
-            try:
-                return store.query(sql, parameters)
-            except StoreUnreachable:
-                self.close()
-                raise
+        if not self._lock.acquire(timeout=self._answers_within_s):
+            raise StoreUnreachable("The archive is busy with other questions")
+        try:
+            return self._answer(sql, parameters)
+        except StoreError:
+            self.errors += 1
+            raise
+        finally:
+            self._lock.release()
+
+    def loaded_entries(self, run_id: str) -> int | None:
+        """How many journal entries of a run are loaded; None where it cannot say."""
+        if not (self._data / ARCHIVE_URL).exists():
+            return None
+        try:
+            [(loaded,)] = self.query(_LOADED, {"run": run_id})
+        except StoreError:
+            return None
+        return int(loaded)
 
     def close(self) -> None:
         """Hang up."""
         store, self._store = self._store, None
         if store is not None:
             store.close()
+
+    def _answer(
+        self, sql: str, parameters: Mapping[str, object] | None
+    ) -> list[tuple[Any, ...]]:
+        if self._clock() < self._ask_again_s:
+            raise StoreUnreachable(self._problem)
+        try:
+            return self._connected().query(sql, parameters)
+        except StoreUnreachable as error:
+            self._problem = str(error)
+            self._ask_again_s = self._clock() + _AGAIN_S
+            self.close()
+            raise
 
     def _connected(self) -> ClickHouse:
         try:
@@ -130,7 +183,8 @@ class History:
             scheme, _, place = url.partition("://")
             try:
                 self._store = ClickHouse.open_url(
-                    f"{scheme}://{READER}:{token}@{place}"
+                    f"{scheme}://{READER}:{token}@{place}",
+                    answers_within_s=self._answers_within_s,
                 )
             except StoreError as error:
                 raise StoreUnreachable(str(error)) from error

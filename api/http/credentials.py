@@ -1,7 +1,8 @@
 """Who may ask: tokens that are shown once, and the sessions that pages get for them.
 
 Tokens have 256 random bits, so that a plain SHA-256 of them tells nobody anything.
-Sessions are signed, not stored: they outlive a restart of the API.
+Sessions are signed, not stored: they outlive a restart of the API. Only those that have
+ended before their time are.
 """
 
 import hashlib
@@ -11,12 +12,15 @@ from enum import Enum
 from pathlib import Path
 
 import msgspec
+import structlog
 
-from connectors.files import create_private
+from connectors.files import create_private, whole_file
 from flows.domain.errors import ConfigurationError
 
 SESSION_S = 12 * 3_600
 """How long a page may go on without the token."""
+
+_log = structlog.get_logger()
 
 
 class Role(Enum):
@@ -39,6 +43,41 @@ class Caller(msgspec.Struct, frozen=True):
     def name(self) -> str:
         """For the journal."""
         return f"{self.role.value} ({'page' if self.session else 'token'})"
+
+
+class EndedSessions:
+    """Sessions that somebody has logged out of, until they would have been over.
+
+    Kept in a file, as hashes, so that a new API knows them, too.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._over_s = self._read()
+
+    def end(self, cookie: str, now_s: int) -> None:
+        """Never take this session again."""
+        kept = {name: over for name, over in self._over_s.items() if over > now_s}
+        self._over_s = {**kept, _hash(cookie): now_s + SESSION_S}
+        try:
+            with whole_file(self._path) as file:
+                file.write(msgspec.json.encode(self._over_s))
+        except OSError as error:  # it holds until the API ends
+            _log.warning("ended_sessions_not_kept", reason=error.strerror)
+
+    def __contains__(self, cookie: str) -> bool:
+        return _hash(cookie) in self._over_s
+
+    def _read(self) -> dict[str, int]:
+        try:
+            return msgspec.json.decode(self._path.read_bytes(), type=dict[str, int])
+        except FileNotFoundError:
+            return {}
+        except (OSError, msgspec.DecodeError) as error:
+            msg = (
+                f"{self._path}: cannot be read: {error}; remove it, and api.tokens.json"
+            )
+            raise ConfigurationError(msg) from error
 
 
 class _Kept(msgspec.Struct):
@@ -75,7 +114,7 @@ class KeyRing:
     def session_role(self, cookie: str, now_s: int) -> Role | None:
         """Whose session a cookie is; None where it is forged or over."""
         words, _, signature = cookie.rpartition(".")
-        if not hmac.compare_digest(self._sign(words), signature):
+        if not hmac.compare_digest(self._sign(words).encode(), signature.encode()):
             return None
         role, expires, _ = words.split(".", 2)
         return Role(role) if now_s < int(expires) else None

@@ -13,19 +13,24 @@ from starlette.requests import HTTPConnection
 
 from api.cli.mode import credentials_of
 from api.http.archive import ArchiveKeeper, History
-from api.http.credentials import Caller, KeyRing, Role
+from api.http.credentials import Caller, EndedSessions, KeyRing, Role
 from api.http.guard import Failures
 from api.http.link import EngineLink, Json
 from api.http.problem import Refusal
-from api.http.supervisor import Supervisor
+from api.http.scans import Scans
+from api.http.supervisor import Standing, Supervisor
+from api.http.telling import Telling
 from api.killing import Killed, Taken, finish, kept_access, tell_engine
 from connectors.control.protocol import Handled, Request
 from flows import remote
 from flows.domain.errors import NoEngine, StoreError, TradingError
+from flows.telemetry import Telemetry
 
 COOKIE = "mft_session"
 CSRF_HEADER = "X-CSRF-Token"
 TOKENS = "api.tokens.json"
+ENDED = "api.sessions.json"
+"""Sessions that were logged out of."""
 AUDIT = "api.audit.jsonl"
 KILL_WITHIN_S = 60.0
 """How long a kill tries the exchange itself."""
@@ -36,7 +41,7 @@ _WATCH_EVERY_S = 0.2
 _log = structlog.get_logger()
 
 
-class KillTold(msgspec.Struct):
+class KillProgress(msgspec.Struct):
     """A kill that was asked for here, as far as it has come."""
 
     steps: list[str]
@@ -46,18 +51,31 @@ class KillTold(msgspec.Struct):
     problem: str = ""
 
 
+class StatusTold(msgspec.Struct):
+    """Everything that a page shows as it changes."""
+
+    process: Standing
+    kill: KillProgress | None
+    engine: Telemetry | None
+    age_ms: int | None = None
+    """Since the engine was heard; None where none is. Not in the stream."""
+
+
 class Desk:
     """One directory's engine and the people who look at it."""
 
     def __init__(self, data: Path, supervisor: Supervisor | None = None) -> None:
         self.data = data
         self.keys = KeyRing(data / TOKENS)
+        self.ended = EndedSessions(data / ENDED)
         self.failures = Failures()
         self.link = EngineLink(data)
         self.supervisor = supervisor or Supervisor(data)
         self.archive = ArchiveKeeper(data)
         self.history = History(data)
-        self.kill_told: KillTold | None = None
+        self.scans = Scans(data)
+        self.telling = Telling(lambda: self.state)
+        self.kill_told: KillProgress | None = None
         self._killing: Thread | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -105,12 +123,21 @@ class Desk:
             role = self.keys.role_of(token)
             caller = Caller(role) if role else None
         else:
-            role = self.keys.session_role(cookie, int(time.time()))
+            role = self._session_role(cookie)
             caller = Caller(role, cookie) if role else None
         if caller is None:
             raise self.wrong(asking, "The token or session is not valid")
         self._check_csrf(asking, caller)
         return caller
+
+    def is_over(self, caller: Caller) -> bool:
+        """Whether the caller's session has ended since; a token's never does."""
+        return bool(caller.session) and self._session_role(caller.session) is None
+
+    def _session_role(self, cookie: str) -> Role | None:
+        if cookie in self.ended:
+            return None
+        return self.keys.session_role(cookie, int(time.time()))
 
     def wrong(self, asking: HTTPConnection, detail: str) -> Refusal:
         """What to answer who shows something wrong: 401, or 429 after many.
@@ -169,11 +196,11 @@ class Desk:
 
     def kill(
         self, caller: Caller, reason: str, on_step: Callable[[], None]
-    ) -> KillTold:
+    ) -> KillProgress:
         """Kill, whatever is broken; steps follow in `kill_told`."""
         if self._killing is not None and self._killing.is_alive():
-            return self.kill_told or KillTold([])
-        told = self.kill_told = KillTold([f"asked for by {caller.name}"])
+            return self.kill_told or KillProgress([])
+        told = self.kill_told = KillProgress([f"asked for by {caller.name}"])
         taken = tell_engine(self.data, Request("kill", caller.name, reason))
         self.audit("kill", caller, reason, _outcome_of(taken))
         self._killing = Thread(
@@ -183,7 +210,7 @@ class Desk:
         return told
 
     def _finish(
-        self, taken: Taken, told: KillTold, on_step: Callable[[], None]
+        self, taken: Taken, told: KillProgress, on_step: Callable[[], None]
     ) -> None:
         def say(text: str) -> None:
             told.steps.append(text)

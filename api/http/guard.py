@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
+from fastapi import HTTPException
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -38,8 +39,12 @@ _HEADERS = {
 }
 
 
+MOST_BODY = 65_536
+"""Bytes of a request's body; everything that may be asked is far smaller."""
+
+
 class Guard:
-    """ASGI middleware: refuses other hosts and origins, and sets headers."""
+    """ASGI middleware: refuses other hosts and origins, long bodies; sets headers."""
 
     def __init__(self, app: ASGIApp, hosts: Collection[str] = LOCAL_HOSTS) -> None:
         self._app = app
@@ -52,7 +57,7 @@ class Guard:
             return
         why = self._why_refuse(Headers(scope=scope))
         if not why:
-            await self._app(scope, receive, _with_headers(send))
+            await self._app(scope, _bounded(receive), _with_headers(send))
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008, "reason": why})
         else:
@@ -64,11 +69,18 @@ class Guard:
         if host not in self._hosts:
             return f"This is not {host or 'a host without a name'}"
         origin = headers.get("origin")
-        if origin is not None and origin != "null":
-            asked = urlsplit(origin).netloc
-            if asked != headers.get("host"):
-                return f"Pages of {asked} may not ask here"
-        return "" if origin != "null" else "Pages without an origin may not ask here"
+        if origin is None or _place_of(origin) == headers.get("host"):
+            return ""
+        if origin == "null":
+            return "Pages without an origin may not ask here"
+        return f"Pages of {_place_of(origin) or 'nowhere'} may not ask here"
+
+
+def _place_of(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
 
 
 def _host_of(url: str) -> str:
@@ -76,6 +88,23 @@ def _host_of(url: str) -> str:
         return urlsplit(url).hostname or ""
     except ValueError:
         return ""
+
+
+def _bounded(receive: Receive) -> Receive:
+    """Bodies of at most MOST_BODY; FastAPI's own limit would answer in plain text."""
+    taken = 0
+
+    async def receiving() -> Message:
+        nonlocal taken
+        message = await receive()
+        if message["type"] == "http.request":
+            taken += len(message.get("body", b""))
+            if taken > MOST_BODY:
+                why = f"Expected a body of at most {MOST_BODY} bytes"
+                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, why)
+        return message
+
+    return receiving
 
 
 def _with_headers(send: Send) -> Send:

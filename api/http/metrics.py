@@ -6,15 +6,22 @@ Money is exact everywhere else; here it is told in floats, as Prometheus keeps i
 from collections.abc import Iterable, Iterator
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+)
 from prometheus_client.registry import Collector
 
 from api.http.desk import Desk
+from api.http.journal import newest_entry
 from api.http.link import Json
+from flows.domain.risk import RefusalReason
 from flows.domain.symbol_book import BookState
+from flows.telemetry import HISTOGRAM_POWERS
 
 _NS = 1_000_000_000
-Family = GaugeMetricFamily | CounterMetricFamily
+Family = GaugeMetricFamily | CounterMetricFamily | HistogramMetricFamily
 
 
 def exposition(desk: Desk) -> bytes:
@@ -41,6 +48,8 @@ class _Figures(Collector):
             yield from _of_account(engine)
             yield from _of_latency(engine)
             yield from _of_counts(engine["counts"])
+            yield from _of_recording(engine)
+        yield from _of_archive(self._desk)
 
 
 def _of_books(books: dict[str, Json]) -> Iterator[Family]:
@@ -71,6 +80,7 @@ def _of_account(engine: Json) -> Iterator[Family]:
         ("equity", "Capital and P&L, open positions included, quote asset."),
         ("day_pnl", "Net P&L since 00:00 UTC, quote asset."),
         ("drawdown", "Peak equity less equity, quote asset."),
+        ("gross", "P&L before fees and funding, quote asset."),
         ("fees", "Fees paid, quote asset."),
         ("funding", "Funding and other bookings, quote asset."),
     ):
@@ -90,31 +100,74 @@ def _of_account(engine: Json) -> Iterator[Family]:
 
 
 def _of_latency(engine: Json) -> Iterator[Family]:
-    latency, orders = engine["latency"], engine["order_latency"]
-    family = GaugeMetricFamily(
+    family = HistogramMetricFamily(
         "mft_latency_seconds",
-        "Quantiles over the run: from a frame to its decision, to the order sent and "
-        "acked; from the decision to the order placed at its socket.",
-        labels=("stage", "quantile"),
+        "From a frame to its decision, to the order sent and acked; from the decision "
+        "to the order placed at its socket.",
+        labels=("stage",),
     )
-    for quantile, name in (("0.5", "p50_ns"), ("0.99", "p99_ns"), ("0.999", "p999_ns")):
-        family.add_metric(("decision", quantile), latency[name] / _NS)
-    for stage in ("placed", "sent", "acked"):
-        for quantile, name in (("0.5", "p50_ns"), ("0.99", "p99_ns")):
-            family.add_metric((stage, quantile), orders[f"{stage}_{name}"] / _NS)
+    for stage, told in engine["histograms"].items():
+        bounds = [str((1 << power) / _NS) for power in HISTOGRAM_POWERS]
+        buckets = [*zip(bounds, told["below"], strict=True), ("+Inf", told["count"])]
+        family.add_metric((stage,), buckets, told["total_ns"] / _NS)
     yield family
-    yield _counter("mft_views", "Book views decided on.", latency["views"])
+    yield _counter("mft_views", "Book views decided on.", engine["latency"]["views"])
 
 
 def _of_counts(counts: Json) -> Iterator[Family]:
     yield _counter("mft_signals", "Signals journalled.", counts["signals"])
     yield _counter("mft_orders", "Orders sent.", counts["orders"])
+    yield _counter("mft_fills", "Fills journalled.", counts["fills"])
+    yield _counter("mft_trades", "Round trips journalled.", counts["trades"])
+    entered = CounterMetricFamily(
+        "mft_book_entered",
+        "Times that books came into a state: GAP a hole, STALE a silence, SYNCED a "
+        "start or a resync.",
+        labels=("state",),
+    )
+    for state in BookState:
+        entered.add_metric((state.value,), counts["book_states"].get(state.value, 0))
+    yield entered
     refused = CounterMetricFamily(
         "mft_refused", "Signals that became no order.", labels=("reason",)
     )
-    for reason, count in counts["refused"].items():
-        refused.add_metric((reason,), count)
+    for reason in RefusalReason:  # from 0 on, so that the first one is an increase
+        refused.add_metric((reason.value,), counts["refused"].get(reason.value, 0))
     yield refused
+
+
+def _of_recording(engine: Json) -> Iterator[Family]:
+    waiting = engine["recorder_waiting_bytes"]
+    if waiting is not None:
+        yield _gauge(
+            "mft_recorder_waiting_bytes", "Of frames not on the disk yet.", waiting
+        )
+
+
+def _of_archive(desk: Desk) -> Iterator[Family]:
+    keeper, history = desk.archive, desk.history
+    yield _counter("mft_archive_restarts", "Times it was lost.", keeper.losses)
+    yield _counter(
+        "mft_clickhouse_errors", "Questions that it did not answer.", history.errors
+    )
+    newest = newest_entry(desk.data)
+    if newest is None:
+        return
+    if desk.link.engine is not None:
+        age_ns = max(desk.link.engine["now_ns"] - newest.received_ns, 0)
+        yield _gauge(
+            "mft_journal_age_seconds",
+            "Since the newest entry; a live engine marks its equity each second.",
+            age_ns / _NS,
+        )
+    loaded = history.loaded_entries(newest.run_id)
+    yield _gauge("mft_archive_up", "Whether it answers.", loaded is not None)
+    if loaded is not None:
+        yield _gauge(
+            "mft_archive_lag_entries",
+            "Of the journal's last run, not in ClickHouse yet.",
+            newest.sequence + 1 - loaded,
+        )
 
 
 def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:

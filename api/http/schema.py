@@ -1,40 +1,67 @@
-"""The OpenAPI description, whose types are those that are sent."""
+"""The OpenAPI description, whose types are those that are sent.
 
+Every route answers errors as problem details; which ones it may answer follows from
+what it is: a change or a question, of the engine or of the archive.
+"""
+
+from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from api.http.desk import KillTold
-from api.http.supervisor import Standing
-from connectors.control.protocol import Handled
-from flows.telemetry import (
-    BookTold,
-    LimitTold,
-    OrderTold,
-    PositionTold,
-    Telemetry,
-)
+from api.http.problem import MEDIA_TYPE
+
+OPEN = frozenset({("get", "/health/live"), ("post", "/session")})
+"""What is answered without a token."""
 
 _REFERENCE = "#/components/schemas/{name}"
-_TYPES = (
-    Telemetry,
-    BookTold,
-    LimitTold,
-    OrderTold,
-    PositionTold,
-    Handled,
-    KillTold,
-    Standing,
-)
+_kinds: list[object] = []
+"""What routes answer with; each asks `answers` as its module is imported."""
 
 
-def answers(kind: object, *, description: str = "") -> dict[int | str, dict[str, Any]]:
+class Where(msgspec.Struct):
+    """One part of a request that is wrong."""
+
+    where: str
+    what: str
+
+
+class Problem(msgspec.Struct):
+    """An error in words that say what to do (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[Where] = []
+
+
+_PROBLEMS = {
+    HTTPStatus.BAD_REQUEST: "The body cannot be read",
+    HTTPStatus.UNAUTHORIZED: "No token or session, or one that is not valid",
+    HTTPStatus.FORBIDDEN: "The viewer's token, or a session without its CSRF header",
+    HTTPStatus.NOT_FOUND: "There is none",
+    HTTPStatus.CONFLICT: "Not in this state, as when no engine runs, or refused by it",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is too long",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "It makes no sense; `errors` says where",
+    HTTPStatus.TOO_MANY_REQUESTS: "Too many wrong tokens from this address",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "Journal or database cannot be read",
+    HTTPStatus.SERVICE_UNAVAILABLE: "The archive does not answer",
+    HTTPStatus.GATEWAY_TIMEOUT: "The engine does not answer",
+}
+
+
+def answers(
+    kind: object, status: int = 200, *, description: str = ""
+) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route that answers with a type of ours as JSON."""
+    _kinds.append(kind)
     (schema,), _ = msgspec.json.schema_components([kind], ref_template=_REFERENCE)
     content = {"application/json": {"schema": schema}}
-    return {200: {"description": description or "Done", "content": content}}
+    return {status: {"description": description or "Done", "content": content}}
 
 
 def describe(app: FastAPI) -> None:
@@ -49,16 +76,66 @@ def describe(app: FastAPI) -> None:
                 routes=app.routes,
             )
             _, components = msgspec.json.schema_components(
-                _TYPES, ref_template=_REFERENCE
+                [*_kinds, Problem], ref_template=_REFERENCE
             )
             parts = schema.setdefault("components", {})
-            parts.setdefault("schemas", {}).update(components)
+            schemas = parts.setdefault("schemas", {})
+            schemas.update(components)
+            for unused in ("HTTPValidationError", "ValidationError"):
+                schemas.pop(unused, None)
             parts["securitySchemes"] = {
                 "token": {"type": "http", "scheme": "bearer"},
                 "page": {"type": "apiKey", "in": "cookie", "name": "mft_session"},
             }
             schema["security"] = [{"token": []}, {"page": []}]
+            for path, methods in schema["paths"].items():
+                for method, operation in methods.items():
+                    _add_problems(method, path, operation)
             app.openapi_schema = schema
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI documents
+
+
+def _add_problems(method: str, path: str, operation: dict[str, Any]) -> None:
+    if (method, path) in OPEN:
+        operation["security"] = []
+    schema = {"$ref": _REFERENCE.format(name=Problem.__name__)}
+    for status in _problems_of(method, path, operation):
+        operation["responses"][str(int(status))] = {
+            "description": _PROBLEMS[status],
+            "content": {MEDIA_TYPE: {"schema": schema}},
+        }
+
+
+def _problems_of(
+    method: str, path: str, operation: dict[str, Any]
+) -> Iterator[HTTPStatus]:
+    if path == "/health/live":
+        return
+    yield HTTPStatus.UNAUTHORIZED
+    yield HTTPStatus.TOO_MANY_REQUESTS
+    if "requestBody" in operation:
+        yield HTTPStatus.BAD_REQUEST
+        yield HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    if method != "get" and (method, path) not in OPEN:
+        yield HTTPStatus.FORBIDDEN
+    if "requestBody" in operation or "parameters" in operation or path == "/config":
+        yield HTTPStatus.UNPROCESSABLE_ENTITY
+    yield from _problems_of_subject(method, path)
+
+
+def _problems_of_subject(method: str, path: str) -> Iterator[HTTPStatus]:
+    subject = path.split("/")[1]
+    if subject == "engine":
+        yield from (HTTPStatus.CONFLICT, HTTPStatus.INTERNAL_SERVER_ERROR)
+        if method == "post":
+            yield HTTPStatus.GATEWAY_TIMEOUT
+    elif subject == "history":
+        yield from (HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.SERVICE_UNAVAILABLE)
+    elif subject == "scanner":
+        yield from (HTTPStatus.CONFLICT, HTTPStatus.INTERNAL_SERVER_ERROR)
+        if path == "/scanner/results":
+            yield HTTPStatus.NOT_FOUND
+    elif subject in {"config", "metrics"}:
+        yield from (HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.INTERNAL_SERVER_ERROR)

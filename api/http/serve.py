@@ -8,7 +8,8 @@ import uvicorn
 
 from api.http.app import create_app
 from api.http.desk import Desk
-from api.http.guard import LOCAL_HOSTS
+from api.http.guard import LOCAL_HOSTS, MOST_BODY
+from api.http.websocket import ImpatientWebSocket
 from connectors.lock import lock_directory
 from connectors.output import is_engine_in
 from flows.domain.errors import ConfigurationError
@@ -24,13 +25,14 @@ def serve(
     host: str,
     port: int,
     hosts: Collection[str],
-    keeps_archive: bool,
+    archive_port: int | None,
     tell: Callable[[str], object],
 ) -> None:
     """Serve a directory's engine until SIGINT or SIGTERM; the engine goes on.
 
     `arguments` start an engine where none runs; None leaves that to whoever asks.
-    `keeps_archive` keeps ClickHouse up to date, and answering, as long as this runs.
+    With an `archive_port` ClickHouse is kept up to date, and answering there, as long
+    as this runs; 0 is a free one.
     Raises ConfigurationError.
     """
     with lock_directory(
@@ -41,8 +43,8 @@ def serve(
             desk.supervisor.adopt()
         elif arguments is not None:
             desk.supervisor.want(arguments)
-        if keeps_archive:
-            desk.archive.begin()
+        if archive_port is not None:
+            desk.archive.begin(archive_port)
         listening = _bound(host, port)
         for role, token in desk.keys.fresh.items():
             tell(f"{role.value} token: {token} (shown this once)")
@@ -53,7 +55,9 @@ def serve(
             log_config=None,
             access_log=False,
             server_header=False,
-            ws="websockets-sansio",
+            ws=ImpatientWebSocket,
+            ws_max_size=MOST_BODY,
+            ws_per_message_deflate=False,  # for many readers it costs a core
             timeout_graceful_shutdown=_FAREWELL_S,
         )
         uvicorn.Server(config).run([listening])

@@ -5,20 +5,20 @@ the API ends. Whether one runs is told by the lock of the directory, whoever sta
 whether it ended as it should, by the last entry of its journal.
 """
 
-import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from threading import RLock
 
 import msgspec
 import structlog
 
-from api.http.apart import start_apart
+from api.http.apart import last_words, start_apart
 from connectors.files import whole_file
 from connectors.output import JOURNAL, KILL_LATCH, is_engine_in
-from flows.domain.errors import ConfigurationError
+from flows.domain.errors import CommandRefused, ConfigurationError
 from flows.restart import has_ended_in_order
 
 PLAN = "engine.json"
@@ -30,7 +30,6 @@ SOON_S = 30.0
 _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 15.0
 _ENGINE = (sys.executable, "-m", "api.cli.main", "trade")
-_LOG_TAIL = 4_096
 
 _log = structlog.get_logger()
 
@@ -67,6 +66,7 @@ class Supervisor:
         self._data = data
         self._command = command
         self._clock = clock
+        self._lock = RLock()
         self._plan = _read(data / PLAN)
         self._child: subprocess.Popen[bytes] | None = None
         self._started_s = self._due_s = 0.0
@@ -86,28 +86,42 @@ class Supervisor:
             problem=self._problem,
         )
 
+    @property
+    def plan(self) -> Plan:
+        """What is started here."""
+        return self._plan
+
     def want(self, arguments: Sequence[str] | None = None) -> None:
         """Start an engine, by default as the last one, and keep it running.
 
-        Raises ConfigurationError where one runs already.
+        Raises CommandRefused where one runs already.
         """
-        if is_engine_in(self._data):
-            raise ConfigurationError("The engine is running already")
-        chosen = self._plan.arguments if arguments is None else tuple(arguments)
-        self._keep(Plan(chosen, is_wanted=True))
-        self._failures, self._restarts, self._problem = 0, -1, ""
-        self._due_s = 0.0
+        with self._lock:
+            if is_engine_in(self._data):
+                raise CommandRefused("The engine is running already")
+            chosen = self._plan.arguments if arguments is None else tuple(arguments)
+            self._keep(Plan(chosen, is_wanted=True))
+            self._failures, self._restarts, self._problem = 0, -1, ""
+            self._due_s = 0.0
+            # the end of the one before, if nobody has looked since, is no end of this
+            self._is_seen, self._was_seen = False, True
 
     def adopt(self) -> None:
         """An engine that somebody else has started is kept running from now on."""
-        self._keep(msgspec.structs.replace(self._plan, is_wanted=True))
+        with self._lock:
+            self._keep(msgspec.structs.replace(self._plan, is_wanted=True))
 
     def release(self) -> None:
         """Start nothing again."""
-        self._keep(msgspec.structs.replace(self._plan, is_wanted=False))
+        with self._lock:
+            self._keep(msgspec.structs.replace(self._plan, is_wanted=False))
 
     def watch(self) -> None:
         """Look after the engine; to be called a few times a second."""
+        with self._lock:
+            self._look()
+
+    def _look(self) -> None:
         self._reap()
         if is_engine_in(self._data):
             self._is_seen = self._was_seen = True
@@ -128,7 +142,7 @@ class Supervisor:
             return
         self._child = None
         if not self._was_seen:  # it got nowhere: it was refused, or is broken
-            self._give_up(f"ended with status {status}: {self._last_words()}")
+            self._give_up(f"ended with status {status}: {last_words(self._data / LOG)}")
 
     def _on_end(self) -> None:
         """An engine that ran runs no more."""
@@ -141,7 +155,7 @@ class Supervisor:
         if self._failures > 1:  # the first at once: its watchdog waits for two seconds
             wait_s = min(_FIRST_WAIT_S * 2**self._failures, _LONGEST_WAIT_S)
             self._due_s = self._clock() + wait_s
-        self._problem = f"ended in the middle: {self._last_words()}"
+        self._problem = f"ended in the middle: {last_words(self._data / LOG)}"
         _log.error("engine_ended", reason=self._problem)
         if self._failures > MOST_FAILURES:
             self._give_up(self._problem)
@@ -159,15 +173,6 @@ class Supervisor:
             self._child = start_apart(arguments, self._data / LOG)
         except OSError as error:
             self._give_up(f"cannot be started: {error.strerror}")
-
-    def _last_words(self) -> str:
-        try:
-            with (self._data / LOG).open("rb") as log:
-                log.seek(max(0, os.fstat(log.fileno()).st_size - _LOG_TAIL))
-                lines = log.read().decode(errors="replace").splitlines()
-        except OSError:
-            return "its log cannot be read"
-        return next((line for line in reversed(lines) if line.strip()), "no word")
 
     def _keep(self, plan: Plan) -> None:
         self._plan = plan

@@ -109,8 +109,12 @@ class ClickHouse:
         return cls(client, place)
 
     @classmethod
-    def open_url(cls, dsn: str) -> ClickHouse:
-        """Connect to a server: `http(s)://user:password@host:port/database`."""
+    def open_url(cls, dsn: str, *, answers_within_s: int = 300) -> ClickHouse:
+        """Connect to a server: `http(s)://user:password@host:port/database`.
+
+        A question that is not answered within `answers_within_s` raises
+        StoreUnreachable.
+        """
         try:
             parts = urlsplit(dsn)
             place = f"{parts.scheme}://{parts.hostname or ''}:{parts.port or ''}"
@@ -118,7 +122,9 @@ class ClickHouse:
             msg = f"Expected a URL of a ClickHouse server: {error}"
             raise StoreError(msg) from None
         with _errors(place, "cannot be reached"):
-            client = clickhouse_connect.get_client(dsn=dsn)
+            client = clickhouse_connect.get_client(
+                dsn=dsn, send_receive_timeout=answers_within_s
+            )
         return cls(client, place)
 
     def migrate(self, migrations: Sequence[Migration] | None = None) -> list[str]:

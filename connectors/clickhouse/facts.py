@@ -20,6 +20,7 @@ from flows.domain.run import (
     RunStarted,
 )
 from flows.domain.signal import Signal
+from flows.domain.suitability import Scanned
 from flows.domain.symbol_book import BookStateChanged
 from flows.domain.units import EXACT
 
@@ -103,6 +104,33 @@ _RISK_EVENT = (
     "is_peak_rebased",
     "detail",
 )
+_SCAN = (
+    "seconds",
+    "synced_share",
+    "updates_per_s",
+    "mid",
+    "tick_bps",
+    "spread_bps",
+    "spread_p90_bps",
+    "depth_5bps",
+    "depth_10bps",
+    "is_depth_cut",
+    "imbalance_p10",
+    "imbalance_p50",
+    "imbalance_p90",
+    "buy_share",
+    "sell_share",
+    "signals_per_hour",
+    "volatility_bps",
+    "reach_share",
+    "fill_share",
+    "impact_bps",
+    "fee_bps",
+    "cost_bps",
+    "break_even_win_rate",
+    "verdict",
+)
+"""Columns named like the fields of `Scanned`."""
 _RUN_EVENT = ("event", "mode", "inputs", "settings", "equity", "max_drawdown")
 
 COLUMNS: dict[str, tuple[str, ...]] = {
@@ -122,6 +150,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "book_states": PLACE + _BOOK_STATE,
     "risk_events": PLACE + _RISK_EVENT,
     "run_events": PLACE + _RUN_EVENT,
+    "scans": PLACE + _SCAN + ("reasons",),
 }
 """The columns that are filled, by table, in the order of the rows made here."""
 
@@ -252,6 +281,12 @@ def _(fact: CashMoved) -> list[TableRow]:
 def _(fact: BookStateChanged) -> list[TableRow]:
     row = (fact.before.value, fact.after.value, fact.update_id)
     return [TableRow("book_states", row)]
+
+
+@fact_rows.register
+def _(fact: Scanned) -> list[TableRow]:
+    measured = tuple(getattr(fact, name) for name in _SCAN)
+    return [TableRow("scans", (*measured, "; ".join(fact.reasons)))]
 
 
 @fact_rows.register

@@ -95,6 +95,8 @@ class Account:
         self.ledger = Ledger(limits.capital)
         self.last_error = ""
         """The last exception in here, also where the kill switch was latched before."""
+        self.exits = rules.exit
+        """When positions are left."""
         self._rules = rules
         self._instruments = instruments
         self._mark_max_age_ns = limits.mark_max_age_ms * NS_PER_MS
@@ -223,7 +225,7 @@ class Account:
         if position is not None:
             exit_price = self.ledger.take_mark(position, view)
             self._check_equity(view.received_ns)
-            due = position.due_exit(exit_price, view.received_ns, self._rules.exit)
+            due = position.due_exit(exit_price, view.received_ns, self.exits)
             if due is not None:
                 self._execution.leave(position, due)
         elif outcomes:
@@ -261,7 +263,7 @@ class Account:
             return Purpose.MARK_LOST
         if self._watch.is_synced(symbol):
             return None
-        return position.due_exit_unseen(now_ns, self._rules.exit)
+        return position.due_exit_unseen(now_ns, self.exits)
 
     def _on_opening(self, event: AccountOpening) -> None:
         """Go on where an earlier run ended; replaces everything, once settled."""

@@ -87,6 +87,12 @@ class BookSide:
             del held[price], prices[end]
         return None
 
+    def from_best(self) -> Iterator[TickLevel]:
+        """Every level, best first."""
+        held = self.lots
+        prices = reversed(self.prices) if self._is_bid else iter(self.prices)
+        return ((price, held[price]) for price in prices if held[price])
+
     def levels(self) -> Iterator[TickLevel]:
         """Every level, ascending by price."""
         held = self.lots

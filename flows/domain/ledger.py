@@ -127,6 +127,11 @@ class Ledger:
         """Whether a held symbol has had no usable view for `age_ns`."""
         return now_ns - self._marks[symbol][1] >= age_ns
 
+    @property
+    def gross(self) -> Decimal:
+        """P&L before fees and funding, as last valued."""
+        return self._gross
+
     def exposures(self) -> dict[str, Decimal]:
         """Absolute notional of each open position at its mark."""
         return {

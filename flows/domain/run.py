@@ -20,6 +20,7 @@ from flows.domain.order import (
 from flows.domain.position import PositionChanged, TradeClosed
 from flows.domain.risk import Approved, Refused
 from flows.domain.signal import Signal
+from flows.domain.suitability import Scanned
 from flows.domain.symbol_book import BookStateChanged
 
 
@@ -90,6 +91,7 @@ Journalled = (
     | KillTripped
     | KillCompleted
     | KillReset
+    | Scanned
     | RunEnded
 )
 """Everything that a journal may hold."""

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from typing import Protocol
 
 import bytewax.operators as op
 from bytewax.dataflow import Stream, operator
 
-from flows.domain.books import Books, PassedOn
+from flows.domain.books import PassedOn
 from flows.domain.errors import MalformedFrame, MarketDataError
 from flows.domain.event import Event
 from flows.domain.fault import Fault
@@ -17,9 +18,16 @@ MarketUpdate = BookOutput | PassedOn
 Decode = Callable[[RawFrame], Event]
 
 
+class Market(Protocol):
+    """What keeps books: `Books`, or who watches them."""
+
+    def apply(self, event: Event) -> Sequence[MarketUpdate]:
+        """What downstream must know of one event, as `Books.apply`."""
+
+
 @operator
 def books(
-    step_id: str, up: Stream[RawFrame], decode: Decode, state: Books, fault: Fault
+    step_id: str, up: Stream[RawFrame], decode: Decode, state: Market, fault: Fault
 ) -> Stream[MarketUpdate]:
     """Keep every symbol's book, and tell what it shows.
 
@@ -31,7 +39,7 @@ def books(
 
 
 def updates_of(
-    frames: Sequence[RawFrame], decode: Decode, state: Books
+    frames: Sequence[RawFrame], decode: Decode, state: Market
 ) -> Iterator[MarketUpdate]:
     """What the books tell of frames. Raises MarketDataError with the frame's place."""
     for frame in frames:

@@ -21,7 +21,7 @@ from flows.domain.errors import RecordingError
 from flows.domain.frame import RawFrame
 from flows.domain.units import NS_PER_DAY, NS_PER_MS
 from flows.spool import spooled
-from tests.flows.engine_process import Running
+from tests.flows.engine_process import Running, wait_for
 from tests.flows.replay_samples import (
     report_of,
     run_mft,
@@ -300,6 +300,19 @@ def test_close_sender_thread_ends_at_the_same_time_closes_all_the_same(
     producer.close(timeout=0)
     assert not sender.is_alive()
     assert producer._closed
+
+
+def test_close_message_on_its_way_ends_the_thread_quietly(broker: KafkaBroker) -> None:
+    """An exception in a thread would be a warning, and so an error."""
+    producer: Any = Cluster().open_producer(parse_topic(make_topic(broker, "leaving")))
+    producer.send("leaving", b"1", b"1", []).get(30)
+    sender = producer._sender
+    with broker.silent():
+        producer.send("leaving", b"2", b"2", [])
+        wait_for(sender._client.in_flight_request_count)
+        producer.close(timeout=0)
+        sender.join(30)
+    assert not sender.is_alive()
 
 
 def test_mft_record_of_the_live_market_replays_from_its_topic(

@@ -41,6 +41,7 @@ from flows.domain.run import (
 )
 from flows.domain.side import Side
 from flows.domain.signal import Signal
+from flows.domain.suitability import Scanned
 from flows.domain.symbol_book import BookState, BookStateChanged
 
 RUN = "run-1"
@@ -64,6 +65,7 @@ BASE_TABLES = (
     "book_states",
     "risk_events",
     "run_events",
+    "scans",
     "unrepresentable",
 )
 BARS = ("book_bars_1s", "book_bars_1m", "market_trades_1m", "pnl_1m")
@@ -192,7 +194,41 @@ def facts_of_every_kind(received_ns: int, number: int) -> list[Journalled]:
         KillCompleted(**account, after_ns=215_000_000),
         KillReset(**account, operator="op", reason="seen", is_peak_rebased=True),
         AccountOpened(**account, opening=Opening(cash=Decimal("-0.25"))),
+        scanned(received_ns),
     ]
+
+
+def scanned(received_ns: int) -> Scanned:
+    """A scan's result, with everything that may be unknown unknown but the cost."""
+    return Scanned(
+        received_ns=received_ns,
+        symbol="BTCUSDT",
+        seconds=600,
+        synced_share=Decimal("0.995"),
+        updates_per_s=Decimal("9.5"),
+        mid=None,
+        tick_bps=None,
+        spread_bps=None,
+        spread_p90_bps=None,
+        depth_5bps=None,
+        depth_10bps=None,
+        is_depth_cut=True,
+        imbalance_p10=None,
+        imbalance_p50=None,
+        imbalance_p90=None,
+        buy_share=None,
+        sell_share=None,
+        signals_per_hour=Decimal(0),
+        volatility_bps=None,
+        reach_share=None,
+        fill_share=None,
+        impact_bps=None,
+        fee_bps=Decimal(10),
+        cost_bps=Decimal("10.123"),
+        break_even_win_rate=None,
+        verdict="doubtful",
+        reasons=("it gave no signal", "its book was true for 99.5 % of the time only"),
+    )
 
 
 def run_started() -> RunStarted:

@@ -80,8 +80,7 @@ def test_call_interrupt_during_the_start_is_raised_after_it() -> None:
     before = signal.signal(signal.SIGINT, lambda number, _frame: heard.append(number))
     try:
         with child._deaf():
-            os.kill(os.getpid(), signal.SIGINT)
-            time.sleep(0)
+            signal.raise_signal(signal.SIGINT)  # to this thread, not to any
             assert heard == []
         assert heard == [signal.SIGINT]
     finally:

@@ -94,6 +94,6 @@ def test_mft_replay_interrupted_says_so_and_resumes(
         process.send_signal(number)
         _, stderr = process.communicate(timeout=60)
     assert process.returncode == 128 + number
-    assert stderr == "mft: interrupted; the same command resumes\n"
+    assert stderr == "mft: interrupted; run the same command again\n"
     assert not (out / "report.json").exists()
     assert run_mft(*arguments).returncode == 0

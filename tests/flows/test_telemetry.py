@@ -17,6 +17,7 @@ from flows.settings import Settings
 from flows.telemetry import (
     BookTold,
     CountsTold,
+    HistogramTold,
     KillTold,
     LatencyTold,
     LimitTold,
@@ -26,6 +27,8 @@ from flows.telemetry import (
     Telemetry,
 )
 from tests.domain.scene import START_NS, Scene
+
+STAGES = ("decision", "placed", "sent", "acked")
 
 
 def observer_of(scene: Scene, books: Books | None = None) -> Observer:
@@ -50,6 +53,7 @@ def test_look_at_a_fresh_account_tells_its_capital_and_free_limits() -> None:
         positions=[],
         orders=[],
         equity="10000",
+        gross="0",
         day_pnl="0",
         drawdown="0",
         fees="0",
@@ -66,7 +70,9 @@ def test_look_at_a_fresh_account_tells_its_capital_and_free_limits() -> None:
         is_flattening=False,
         latency=LatencyTold(0, 0, 0, 0),
         order_latency=OrderLatencyTold(0, 0, 0, 0, 0, 0, 0),
-        counts=CountsTold(0, 0, {}),
+        histograms=dict.fromkeys(STAGES, HistogramTold(0, 0, [0] * 16)),
+        counts=CountsTold(0, 0, {}, 0, 0, {}),
+        recorder_waiting_bytes=None,
     )
 
 
@@ -77,6 +83,7 @@ def position_told(**facts: str) -> PositionTold:
         entry_price="100.00",
         entry_quantity=facts["quantity"],
         held_s=1,
+        left_s=59,
         closing=None,
         **facts,
     )
@@ -87,6 +94,8 @@ LONG = position_told(
     quantity="9.995",
     entry_notional="999.50000",
     mark="100.50",
+    target_price="105.00",
+    stop_price="95.00",
     net="4.49775",  # 9.995 x 0.50 less 5 bps of 999.50
 )
 SHORT = position_told(
@@ -94,6 +103,8 @@ SHORT = position_told(
     quantity="10.005",
     entry_notional="1000.50000",
     mark="100.51",
+    target_price="95.00",
+    stop_price="105.00",
     net="-5.60280",  # 10.005 x -0.51 less 5 bps of 1000.50
 )
 
@@ -233,7 +244,7 @@ def test_count_of_a_batch_counts_signals_orders_and_refusals() -> None:
     observer = observer_of(scene)
     observer.counts.count(entry.fact for entry in scene.entries)
     told = observer.look(scene.now_ns)
-    assert told.counts == CountsTold(2, 1, {"position_open": 1})
+    assert told.counts == CountsTold(2, 1, {"position_open": 1}, 1, 0, {"SYNCED": 1})
 
 
 def test_look_money_travels_as_plain_text() -> None:

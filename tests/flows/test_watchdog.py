@@ -17,6 +17,7 @@ from connectors.output import JOURNAL, KILL_LATCH, DataDirectory
 from flows import watchdog
 from flows.domain.errors import MarketDataError
 from flows.domain.kill import KillReason
+from flows.domain.run import JournalEntry
 from flows.domain.units import NS_PER_MS, NS_PER_S
 from flows.heartbeat import Beat, Farewell, Introduction, Line
 from flows.watchdog import (
@@ -168,6 +169,12 @@ class Watch:
 
         asyncio.run(watch())
 
+    def leave_journal(self, entries: list[JournalEntry]) -> None:
+        """What the engine has journalled."""
+        journal = Journal(self.data / JOURNAL, "20260101T000000000-aaaaaaaa")
+        journal.append(entries)
+        journal.close()
+
     @property
     def latch(self) -> Latch | None:
         return read_latch(self.data / "KILLED", 0)
@@ -203,9 +210,7 @@ def test_run_engine_that_died_and_was_followed_is_left_to_its_successor(
 def test_run_engine_whose_successor_has_ended_in_order_is_left_alone(
     watch: Watch,
 ) -> None:
-    journal = Journal(watch.data / JOURNAL, "20260101T000000000-aaaaaaaa")
-    journal.append(journal_entries(1))
-    journal.close()
+    watch.leave_journal(journal_entries(1))
     watch.run(Beat())
     assert (watch.kills, watch.latch) == (0, None)
 
@@ -213,9 +218,7 @@ def test_run_engine_whose_successor_has_ended_in_order_is_left_alone(
 def test_run_engine_that_ended_in_order_while_killed_is_flattened_all_the_same(
     watch: Watch,
 ) -> None:
-    journal = Journal(watch.data / JOURNAL, "20260101T000000000-aaaaaaaa")
-    journal.append(journal_entries(1))
-    journal.close()
+    watch.leave_journal(journal_entries(1))
     latch = Latch(1, KillReason.COMMAND, "", "ann")
     write_latch(watch.data / KILL_LATCH, latch)
     watch.run(Beat())
@@ -223,9 +226,7 @@ def test_run_engine_that_ended_in_order_while_killed_is_flattened_all_the_same(
 
 
 def test_run_engine_whose_journal_has_no_end_is_flattened(watch: Watch) -> None:
-    journal = Journal(watch.data / JOURNAL, "20260101T000000000-aaaaaaaa")
-    journal.append(journal_entries(1)[:-1])
-    journal.close()
+    watch.leave_journal(journal_entries(1)[:-1])
     watch.run(Beat())
     assert watch.kills == 1
 

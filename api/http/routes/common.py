@@ -12,7 +12,7 @@ from api.http.desk import Desk
 _JSON = "application/json"
 
 
-def _desk(asking: HTTPConnection) -> Desk:
+async def _desk(asking: HTTPConnection) -> Desk:
     desk: Desk = asking.app.state.desk
     return desk
 
@@ -20,11 +20,11 @@ def _desk(asking: HTTPConnection) -> Desk:
 DeskOf = Annotated[Desk, Depends(_desk)]
 
 
-def _viewer(asking: HTTPConnection, desk: DeskOf) -> Caller:
+async def _viewer(asking: HTTPConnection, desk: DeskOf) -> Caller:
     return desk.caller(asking)
 
 
-def _operator(asking: HTTPConnection, desk: DeskOf) -> Caller:
+async def _operator(asking: HTTPConnection, desk: DeskOf) -> Caller:
     return desk.operator(asking)
 
 

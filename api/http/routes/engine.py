@@ -1,27 +1,29 @@
 """The engine: control, state, and its stream."""
 
 import asyncio
-from collections.abc import Callable
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Annotated
 
-import msgspec
-from fastapi import APIRouter, Query, Response, WebSocket, WebSocketDisconnect
+from fastapi import APIRouter, Query, Response, WebSocket
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.http.credentials import Caller
-from api.http.desk import Desk, KillTold
+from api.http.desk import Desk, KillProgress, StatusTold
 from api.http.journal import newest
-from api.http.link import EngineLink, Json, patch_between
+from api.http.link import Json
 from api.http.problem import Refusal
 from api.http.routes.common import DeskOf, Operator, Viewer, as_json
 from api.http.schema import answers
+from api.http.supervisor import Standing
 from connectors.control.protocol import Handled
 from flows.domain.errors import NoEngine
 from flows.telemetry import BookTold, OrderTold, PositionTold
 
 STREAM_EVERY_S = 0.1
 """A client is told at most so often, and then the newest state."""
+ALIVE_EVERY_S = 1.0
+"""And at least so often, if only that nothing has changed."""
 _STALLED_S = 10.0
 _REFUSED_CLOSE = 1008
 _TRY_AGAIN_CLOSE = 1013
@@ -35,23 +37,30 @@ class Order(BaseModel):
     """An order to the engine."""
 
     model_config = ConfigDict(extra="forbid")
-    reason: Reason = ""
+    reason: Annotated[Reason, Field(examples=["news at 14:00"])] = ""
 
 
 class ResetOrder(BaseModel):
     """A reset: it needs a reason."""
 
     model_config = ConfigDict(extra="forbid")
-    reason: Annotated[str, Field(min_length=1, max_length=2_000)]
+    reason: Annotated[
+        str, Field(min_length=1, max_length=2_000, examples=["feed repaired"])
+    ]
     rebase_peak: bool = False
     """Measure drawdown from the present equity on."""
 
 
 _HANDLED = answers(Handled, description="The journal holds what became of it")
 _LIMIT = Query(100, ge=1, le=1_000)
+Kind = Annotated[str, Field(pattern="^[a-z_]{1,40}$")]
 
 
-@router.post("/start", status_code=HTTPStatus.ACCEPTED)
+@router.post(
+    "/start",
+    status_code=HTTPStatus.ACCEPTED,
+    responses=answers(Standing, HTTPStatus.ACCEPTED),
+)
 async def start(caller: Operator, desk: DeskOf, order: Order) -> Json:
     """Start the engine as it was started last, and keep it running."""
     await asyncio.to_thread(desk.supervisor.want)
@@ -63,7 +72,7 @@ async def start(caller: Operator, desk: DeskOf, order: Order) -> Json:
 @router.post("/stop", responses=_HANDLED)
 async def stop(caller: Operator, desk: DeskOf, order: Order) -> Response:
     """End the engine: no entries, everything closed, everything flushed."""
-    desk.supervisor.release()
+    await asyncio.to_thread(desk.supervisor.release)
     return await _command("stop", caller, desk, order.reason)
 
 
@@ -91,7 +100,11 @@ async def reset(caller: Operator, desk: DeskOf, order: ResetOrder) -> Response:
     return await _command("reset", caller, desk, order.reason, rebase=order.rebase_peak)
 
 
-@router.post("/kill", status_code=HTTPStatus.ACCEPTED, responses=answers(KillTold))
+@router.post(
+    "/kill",
+    status_code=HTTPStatus.ACCEPTED,
+    responses=answers(KillProgress, HTTPStatus.ACCEPTED),
+)
 async def kill(caller: Operator, desk: DeskOf, order: Order | None = None) -> Response:
     """Close everything and trade no more until a reset; `GET /engine/kill` follows it.
 
@@ -100,20 +113,21 @@ async def kill(caller: Operator, desk: DeskOf, order: Order | None = None) -> Re
     loop = asyncio.get_running_loop()
 
     def on_step() -> None:
-        asyncio.run_coroutine_threadsafe(desk.link.touch(), loop)
+        if not loop.is_closed():  # a kill goes on while the API ends
+            asyncio.run_coroutine_threadsafe(desk.link.touch(), loop)
 
     reason = order.reason if order else ""
     told = await asyncio.to_thread(desk.kill, caller, reason, on_step)
     return as_json(told, HTTPStatus.ACCEPTED)
 
 
-@router.get("/kill", responses=answers(KillTold | None))
+@router.get("/kill", responses=answers(KillProgress | None))
 def kill_state(_caller: Viewer, desk: DeskOf) -> Response:
     """The last kill that was asked for here, as far as it has come."""
     return as_json(desk.kill_told)
 
 
-@router.get("/status")
+@router.get("/status", responses=answers(StatusTold))
 def status(_caller: Viewer, desk: DeskOf) -> Response:
     """Process, kill and state of the engine; `engine` is null where none runs."""
     return as_json({**desk.state, "age_ms": desk.link.age_ms})
@@ -159,9 +173,14 @@ def signals(_caller: Viewer, desk: DeskOf, limit: int = _LIMIT) -> Response:
 
 
 @router.get("/events")
-def events(_caller: Viewer, desk: DeskOf, limit: int = _LIMIT) -> Response:
-    """The newest entries of the journal of whatever kind, newest first."""
-    return as_json(newest(desk.data, None, limit))
+def events(
+    _caller: Viewer,
+    desk: DeskOf,
+    kind: Annotated[list[Kind] | None, Query()] = None,
+    limit: int = _LIMIT,
+) -> Response:
+    """The newest entries of the journal, newest first; of some kinds, or of all."""
+    return as_json(newest(desk.data, kind or (), limit))
 
 
 @router.websocket("/stream")
@@ -170,45 +189,44 @@ async def stream(socket: WebSocket, desk: DeskOf) -> None:
 
     `{"type": "snapshot", "sequence": 1, "state": ...}`, then
     `{"type": "delta", "sequence": 2, "patch": ...}`. A slow reader misses states in
-    between, and always gets the newest.
+    between, and always gets the newest; an empty patch says that nothing has changed.
     """
     try:
-        desk.caller(socket)
+        caller = desk.caller(socket)
     except Refusal as refusal:
         await socket.close(_REFUSED_CLOSE, refusal.detail)
         return
     await socket.accept()
-    telling = asyncio.create_task(_tell(socket, desk.link, lambda: desk.state))
+    telling = asyncio.create_task(_tell(socket, desk, caller))
     try:
-        while True:  # whatever a client says: it is there
-            await socket.receive_text()
-    except WebSocketDisconnect:
-        pass
+        while (await socket.receive())["type"] != "websocket.disconnect":
+            pass  # whatever a client says: it is there
     finally:
         telling.cancel()
         await asyncio.gather(telling, return_exceptions=True)
 
 
-async def _tell(
-    socket: WebSocket, link: EngineLink, state_now: Callable[[], Json]
-) -> None:
-    """Send the state as it changes, until the client is gone or reads no more."""
-    told, version, sequence = None, -1, 0
-    while True:
-        version = await link.news(version)
-        state, sequence = state_now(), sequence + 1
-        message = {"type": "snapshot", "sequence": sequence, "state": state}
-        if told is not None:
-            patch = patch_between(told, state)
-            message = {"type": "delta", "sequence": sequence, "patch": patch}
+async def _tell(socket: WebSocket, desk: Desk, caller: Caller) -> None:
+    """Send the state as it changes, until the client is gone or reads no more.
+
+    Who has logged out is told nothing more.
+    """
+    link, telling = desk.link, desk.telling
+    told = telling.first(await link.news(-1))
+    while not desk.is_over(caller):
         try:
             async with asyncio.timeout(_STALLED_S):
-                await socket.send_text(msgspec.json.encode(message).decode())
+                await socket.send_text(told.message)
         except TimeoutError:
             await socket.close(_TRY_AGAIN_CLOSE, "read too slowly")
             return
-        told = state
         await asyncio.sleep(STREAM_EVERY_S)
+        version = told.version
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ALIVE_EVERY_S):
+                version = await link.news(version)
+        told = telling.next(version, told)
+    await socket.close(_REFUSED_CLOSE, "the session is over")
 
 
 async def _command(

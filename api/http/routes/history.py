@@ -1,36 +1,71 @@
 """What has been: trades, equity and P&L, from the archive."""
 
-from collections.abc import Sequence
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
+import msgspec
 from fastapi import APIRouter, Query, Response
 
-from api.http.link import Json
 from api.http.routes.common import DeskOf, Viewer, as_json
+from api.http.schema import answers
 from flows.domain.units import plain
 
 router = APIRouter(prefix="/history", tags=["history"])
 
+X = TypeVar("X")
 Symbol = Annotated[str, Query(pattern="^[A-Z0-9_]{0,40}$")]
 _NS = 1_000_000_000
 
-_TRADE = (
-    "run_id",
-    "symbol",
-    "direction",
-    "opened_ns",
-    "closed_ns",
-    "quantity",
-    "entry_notional",
-    "exit_notional",
-    "gross",
-    "fees",
-    "net",
-    "exit_purpose",
-)
-_POINT = ("at_s", "equity", "day_pnl", "drawdown")
-_DAY = ("day", "symbol", "trades", "wins", "gross", "fees", "net")
+
+class TradeTold(msgspec.Struct):
+    """A round trip from flat to flat."""
+
+    run_id: str
+    symbol: str
+    direction: str
+    opened_ns: int
+    closed_ns: int
+    quantity: str
+    entry_notional: str
+    exit_notional: str
+    gross: str
+    fees: str
+    net: str
+    exit_purpose: str
+
+
+class PointTold(msgspec.Struct):
+    """The account at the end of an interval, which began at `at_s`."""
+
+    at_s: int
+    equity: str
+    day_pnl: str
+    drawdown: str
+    """The deepest of the interval."""
+
+
+class BarTold(msgspec.Struct):
+    """The middle between the best prices over an interval, which began at `at_s`."""
+
+    at_s: int
+    open: str
+    high: str
+    low: str
+    close: str
+
+
+class DayTold(msgspec.Struct):
+    """A day (UTC) of a symbol."""
+
+    day: str
+    symbol: str
+    trades: int
+    wins: int
+    gross: str
+    fees: str
+    net: str
+
+
 _TRADES = """
 SELECT run_id, symbol, direction, toUnixTimestamp64Nano(opened_at) AS opened_ns,
     toUnixTimestamp64Nano(received_at) AS closed_ns, quantity, entry_notional,
@@ -54,6 +89,19 @@ GROUP BY bucket
 ORDER BY bucket
 LIMIT 10000
 """
+_BARS = """
+SELECT toUnixTimestamp(bar) AS at_s, argMin(open, bucket) AS open, max(high) AS high,
+    min(low) AS low, argMax(close, bucket) AS close
+FROM (
+    SELECT bucket, open, high, low, close,
+        toStartOfInterval(bucket, toIntervalSecond({step_s:UInt32})) AS bar
+    FROM book_bars_1s
+    WHERE symbol = {symbol:String} AND bucket >= toDateTime({since_s:UInt32}, 'UTC')
+)
+GROUP BY bar
+ORDER BY bar DESC
+LIMIT {limit:UInt32}
+"""
 _DAILY = """
 SELECT toString(toDate(bucket)) AS day, symbol, sum(trades) AS trades,
     sum(wins) AS wins, sum(gross) AS gross, sum(fees) AS fees, sum(net) AS net
@@ -64,7 +112,7 @@ LIMIT 10000
 """
 
 
-@router.get("/trades")
+@router.get("/trades", responses=answers(list[TradeTold]))
 def trades(
     _caller: Viewer,
     desk: DeskOf,
@@ -74,10 +122,10 @@ def trades(
 ) -> Response:
     """Round trips from flat to flat, newest first; `before_ns` turns the page."""
     asked = {"symbol": symbol, "before_ns": before_ns, "limit": limit}
-    return as_json(_rows(desk.history.query(_TRADES, asked), _TRADE))
+    return as_json(_rows(desk.history.query(_TRADES, asked), TradeTold))
 
 
-@router.get("/equity")
+@router.get("/equity", responses=answers(list[PointTold]))
 def equity(
     _caller: Viewer,
     desk: DeskOf,
@@ -86,17 +134,34 @@ def equity(
 ) -> Response:
     """The last equity of each interval, its day's P&L, and its deepest drawdown."""
     asked = {"since_ns": since_s * _NS, "step_s": step_s}
-    return as_json(_rows(desk.history.query(_EQUITY, asked), _POINT))
+    return as_json(_rows(desk.history.query(_EQUITY, asked), PointTold))
 
 
-@router.get("/daily")
+@router.get("/bars", responses=answers(list[BarTold]))
+def bars(
+    _caller: Viewer,
+    desk: DeskOf,
+    symbol: Annotated[str, Query(pattern="^[A-Z0-9_]{1,40}$")],
+    since_s: Annotated[int, Query(ge=0, lt=1 << 32)] = 0,
+    step_s: Annotated[int, Query(ge=1, le=86_400)] = 1,
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 600,
+) -> Response:
+    """Open, high, low and close of the middle between the best prices, oldest first.
+
+    There are at most `limit` bars, the newest.
+    """
+    asked = {"symbol": symbol, "since_s": since_s, "step_s": step_s, "limit": limit}
+    return as_json(_rows(desk.history.query(_BARS, asked)[::-1], BarTold))
+
+
+@router.get("/daily", responses=answers(list[DayTold]))
 def daily(_caller: Viewer, desk: DeskOf) -> Response:
     """Trades and P&L by day (UTC) and symbol, newest day first."""
-    return as_json(_rows(desk.history.query(_DAILY), _DAY))
+    return as_json(_rows(desk.history.query(_DAILY), DayTold))
 
 
-def _rows(rows: list[tuple[Any, ...]], names: Sequence[str]) -> list[Json]:
-    return [dict(zip(names, map(_plain, row), strict=True)) for row in rows]
+def _rows(rows: list[tuple[Any, ...]], kind: type[X]) -> list[X]:
+    return [kind(*map(_plain, row)) for row in rows]
 
 
 def _plain(value: object) -> object:

@@ -47,8 +47,10 @@ def session(caller: Viewer, desk: DeskOf) -> Session:
 
 
 @router.delete("", status_code=HTTPStatus.NO_CONTENT)
-def logout(_caller: Viewer, response: Response) -> None:
-    """Forget the session in this browser."""
+def logout(caller: Viewer, response: Response, desk: DeskOf) -> None:
+    """End the session, whoever has its cookie."""
+    if caller.session:
+        desk.ended.end(caller.session, int(time.time()))
     response.delete_cookie(COOKIE, httponly=True, samesite="strict")
 
 

@@ -1,13 +1,16 @@
 """The command line: its commands, their help, and what they write."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from api.cli.synth import synthetic_frames, write_synthetic
+from connectors.output import is_engine_in
 from connectors.recording import merged_frames
 from flows.domain.errors import ConfigurationError, RecordingError
+from tests.flows.engine_process import kinds_of
 from tests.flows.replay_samples import report_of, run_mft, synthetic
 
 COMMANDS = ("replay", "demo", "record", "synth", "bench")
@@ -56,20 +59,25 @@ def test_mft_replay_summary_names_what_a_trader_needs(tmp_path: Path) -> None:
     assert max(map(len, ended.stdout.splitlines()[:8])) <= 80
 
 
-@pytest.mark.untraced
-def test_mft_demo_without_recording_trades_a_synthetic_market(tmp_path: Path) -> None:
+def test_mft_demo_ends_by_itself_after_its_first_trade(tmp_path: Path) -> None:
     out = tmp_path / "demo"
-    ended = run_mft("demo", "--out", out)
-    assert (ended.returncode, ended.stderr) == (0, "")
-    assert report_of(out)["totals"]["trades"] > 0
+    ended = run_mft("demo", "--out", out, "--port", 0)
+    assert ended.returncode == 0, ended.stderr
     assert "no edge built in" in ended.stdout
+    assert re.search(r"First trade \d+ s after the start: (LONG|SHORT)", ended.stdout)
+    assert "page" in ended.stdout
+    totals = report_of(out / "replay")["totals"]
+    kinds = kinds_of(out / "data")
+    assert totals["trades"] == kinds.count("trade_closed") > 0
+    assert kinds[-1] == "run_ended"
+    assert not is_engine_in(out / "data")
 
 
-def test_mft_demo_with_recording_replays_it(tmp_path: Path) -> None:
-    out = tmp_path / "demo"
-    ended = run_mft("demo", synthetic(tmp_path, seconds=5), "--out", out)
-    assert ended.returncode == 0
-    assert set(report_of(out)["symbols"]) == {"BTCUSDT", "ETHUSDT"}
+def test_mft_demo_directory_with_something_in_it_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "mine").touch()
+    ended = run_mft("demo", "--out", tmp_path)
+    assert ended.returncode == 2
+    assert "expected an empty directory" in ended.stderr
 
 
 def test_mft_bench_json_has_the_figures(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from tests.flows.replay_samples import COMMAND, ROOT, run_mft, synthetic
         ),
         (["synth", "--out", "/"], "/: cannot be written: expected the name of a file"),
         (["synth", "--out", "x", "--symbols", "A-B"], "Expected an uppercase symbol"),
-        (["demo", "--out", "/proc/x/y"], "/proc/x: cannot be used as output"),
+        (["demo", "--out", "/proc/x/y"], "/proc/x/y: cannot be used as output"),
     ],
 )
 def test_main_bad_use_is_one_sentence(arguments: list[str], sentence: str) -> None:
@@ -110,7 +110,7 @@ def test_main_interrupt_of_the_whole_group_while_archiving_is_one_sentence(
         os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C at a terminal does
         _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert stderr == "mft: interrupted; the same command resumes\n"
+    assert stderr == "mft: interrupted; run the same command again\n"
     assert not (out / "report.json").exists()
 
 

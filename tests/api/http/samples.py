@@ -72,9 +72,12 @@ class Api:
         self.client = TestClient(self.app, base_url=HOST)
 
     def ask(self, method: str, path: str, who: str = "", **options: Any) -> Any:
-        headers = {"Authorization": f"Bearer {self.tokens[who]}"} if who else {}
+        headers = self.bearer(who) if who else {}
         headers |= options.pop("headers", {})
         return self.client.request(method, path, headers=headers, **options)
+
+    def bearer(self, who: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.tokens[who]}"}
 
     def login(self, who: str) -> dict[str, str]:
         """A page's session; the header that its changes need."""

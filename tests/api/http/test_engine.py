@@ -4,15 +4,16 @@ import json
 import time
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.testclient import WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
 
-from api.http.desk import AUDIT
+from api.http.desk import AUDIT, COOKIE
 from api.http.link import patch_between
 from connectors.journal import Journal
 from connectors.latency import Latency
@@ -51,7 +52,20 @@ STATE: dict[str, Any] = {
     "is_paused": False,
     "latency": {"views": 40, "p50_ns": 1_000, "p99_ns": 2_000, "p999_ns": 3_000},
     "order_latency": dict.fromkeys(OrderLatencyTold.__struct_fields__, 0),
-    "counts": {"signals": 3, "orders": 2, "refused": {"cooldown": 1}},
+    "gross": "-0.25",
+    "histograms": {
+        "decision": {"count": 40, "total_ns": 60_000, "below": [39] * 15 + [40]}
+    },
+    "counts": {
+        "signals": 3,
+        "orders": 2,
+        "refused": {"cooldown": 1},
+        "fills": 2,
+        "trades": 1,
+        "book_states": {"SYNCED": 2, "GAP": 1},
+    },
+    "recorder_waiting_bytes": 512,
+    "now_ns": 1_700_000_000_000_000_000,
 }
 
 
@@ -204,11 +218,28 @@ def test_metrics_of_an_engine_have_its_figures(tmp_path: Path) -> None:
         "mft_funding -0.1",
         "mft_killed 0.0",
         'mft_limit_used{limit="daily_loss"} 0.5',
-        'mft_latency_seconds{quantile="0.99",stage="decision"} 2e-06',
+        'mft_latency_seconds_bucket{le="3.2768e-05",stage="decision"} 39.0',
+        'mft_latency_seconds_bucket{le="+Inf",stage="decision"} 40.0',
+        'mft_latency_seconds_sum{stage="decision"} 6e-05',
+        'mft_book_entered_total{state="GAP"} 1.0',
+        'mft_book_entered_total{state="STALE"} 0.0',
+        "mft_recorder_waiting_bytes 512.0",
+        "mft_gross -0.25",
+        "mft_fills_total 2.0",
         "mft_signals_total 3.0",
         'mft_refused_total{reason="cooldown"} 1.0',
+        'mft_refused_total{reason="paused"} 0.0',
     ):
         assert line in lines
+
+
+def test_stream_client_that_says_anything_is_told_on(tmp_path: Path) -> None:
+    with engine_in(tmp_path, **STATE), serving(tmp_path) as api:
+        headers = bearer(api)
+        with api.client.websocket_connect("/engine/stream", headers=headers) as socket:
+            socket.send_bytes(b"\x00")
+            socket.send_text("hello")
+            assert [socket.receive_json()["sequence"] for _ in range(4)] == [1, 2, 3, 4]
 
 
 def test_stream_tells_a_snapshot_then_patches_that_make_the_newest_state(
@@ -229,6 +260,36 @@ def test_stream_tells_a_snapshot_then_patches_that_make_the_newest_state(
                 assert (told["type"], told["sequence"]) == ("delta", sequence)
                 state = merged(state, told["patch"])
             assert state["engine"] == engine.state
+
+
+def test_stream_without_news_says_that_it_is_there(tmp_path: Path) -> None:
+    with serving(tmp_path) as api:
+        headers = bearer(api)
+        with api.client.websocket_connect("/engine/stream", headers=headers) as socket:
+            assert socket.receive_json()["type"] == "snapshot"
+            for sequence in (2, 3):
+                told = socket.receive_json()
+                assert (told["sequence"], told["patch"]) == (sequence, {})
+
+
+def _read_on(socket: WebSocketTestSession) -> NoReturn:
+    while True:
+        socket.receive_json()
+
+
+def test_stream_of_a_session_that_is_logged_out_of_ends(tmp_path: Path) -> None:
+    with engine_in(tmp_path, **STATE), serving(tmp_path) as api:
+        header = api.login("viewer")
+        own = {
+            "host": "127.0.0.1:8080",
+            "cookie": f"{COOKIE}={api.client.cookies[COOKIE]}",
+        }
+        with api.client.websocket_connect("/engine/stream", headers=own) as socket:
+            assert socket.receive_json()["type"] == "snapshot"
+            assert api.ask("DELETE", "/session", headers=header).status_code == 204
+            with pytest.raises(WebSocketDisconnect) as ended:
+                _read_on(socket)
+        assert ended.value.reason == "the session is over"
 
 
 @pytest.mark.parametrize("header", [{}, {"Authorization": "Bearer guess"}])

@@ -1,5 +1,6 @@
 """What has been, by the archive; and the archive, kept running."""
 
+import socket
 import sys
 from collections.abc import Iterator
 from decimal import Decimal
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from api.http.archive import ArchiveKeeper
+from api.http.archive import ArchiveKeeper, History
 from connectors.clickhouse import ClickHouse, QueryServer, reader_token
 from connectors.output import (
     ARCHIVE_TOKEN,
@@ -17,10 +18,11 @@ from connectors.output import (
     ArchivedDirectory,
     is_archive_in,
 )
+from flows.domain.errors import StoreUnreachable
 from flows.live_archive import ArchiveJob, archive_live
 from tests.api.http.samples import serving
 from tests.flows.engine_process import wait_for
-from tests.flows.live_samples import LiveEngine, run_entries
+from tests.flows.live_samples import LiveEngine, run_entries, run_frames
 
 START_NS = 1_700_000_000_000_000_000
 ROUNDS = 4
@@ -33,6 +35,7 @@ def archived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     data = tmp_path_factory.mktemp("archived") / "data"
     engine = LiveEngine(data)
     engine.journal("run-1", run_entries("run-1", START_NS, ROUNDS))
+    engine.record("run-1", run_frames(START_NS, seconds=8, seed=1))
     archive_live(ArchiveJob(data, is_once=True))
     store = ClickHouse.open_embedded(data / CLICKHOUSE)
     server = QueryServer(data / CLICKHOUSE, reader_token(data / ARCHIVE_TOKEN))
@@ -66,6 +69,24 @@ def test_trades_of_a_symbol_are_those_only(archived: Path) -> None:
         assert (len(some), none) == (ROUNDS, [])
 
 
+def test_bars_are_told_oldest_first_and_only_the_newest(archived: Path) -> None:
+    with serving(archived) as api:
+        path = "/history/bars?symbol=BBBUSDT"
+        every = api.ask("GET", path, "viewer").json()
+        assert len(every) > 2
+        times = [bar["at_s"] for bar in every]
+        assert times == sorted(times)
+        for bar in every:
+            low, high = Decimal(bar["low"]), Decimal(bar["high"])
+            assert low <= Decimal(bar["open"]) <= high
+            assert low <= Decimal(bar["close"]) <= high
+        assert api.ask("GET", f"{path}&limit=2", "viewer").json() == every[-2:]
+        [whole] = api.ask("GET", f"{path}&step_s=3600", "viewer").json()
+        assert (whole["open"], whole["close"]) == (every[0]["open"], every[-1]["close"])
+        later = f"{path}&since_s={times[-1] + 1}"
+        assert api.ask("GET", later, "viewer").json() == []
+
+
 def test_equity_has_a_point_an_interval(archived: Path) -> None:
     with serving(archived) as api:
         told = api.ask("GET", "/history/equity?step_s=3600", "viewer").json()
@@ -75,6 +96,23 @@ def test_equity_has_a_point_an_interval(archived: Path) -> None:
         later = told[0]["at_s"] + 7_200
         path = f"/history/equity?since_s={later}"
         assert api.ask("GET", path, "viewer").json() == []
+
+
+def test_history_that_does_not_answer_keeps_nobody_waiting(tmp_path: Path) -> None:
+    now_s = 100.0
+    history = History(tmp_path, answers_within_s=1, clock=lambda: now_s)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        (tmp_path / ARCHIVE_URL).write_text(url)
+        (tmp_path / ARCHIVE_TOKEN).write_text("token")
+        for _ in range(50):  # the first is waited for, the others are not
+            with pytest.raises(StoreUnreachable, match="timed out"):
+                history.query("SELECT 1")
+        assert history.errors == 50
+        assert history.loaded_entries("run-1") is None
+    now_s += 2.5
+    with pytest.raises(StoreUnreachable, match="refused"):
+        history.query("SELECT 1")
 
 
 def test_daily_adds_up_by_day_and_symbol(archived: Path) -> None:

@@ -1,19 +1,20 @@
 """Who may ask the API, from where, and how often they may be wrong."""
 
 import stat
+from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
 
 import pytest
+from starlette.websockets import WebSocketDisconnect
 
-from api.http.credentials import SESSION_S, KeyRing, Role
-from api.http.desk import TOKENS
-from api.http.guard import FAILURES_S, MOST_FAILURES, Failures
+from api.http.credentials import SESSION_S, EndedSessions, KeyRing, Role
+from api.http.desk import COOKIE, ENDED, TOKENS
+from api.http.guard import FAILURES_S, MOST_BODY, MOST_FAILURES, Failures
 from flows.domain.errors import ConfigurationError
 from tests.api.http.samples import Api, engine_in, serving
 
 OPEN = {"/health/live", "/session"}
-CHANGES = ("start", "stop", "pause", "resume", "flatten", "reset", "kill")
 
 
 def routes_of(api: Api) -> list[tuple[str, str]]:
@@ -36,15 +37,6 @@ def test_every_route_without_a_token_is_refused(tmp_path: Path) -> None:
 def test_health_live_is_open_to_everybody_and_tells_nothing(tmp_path: Path) -> None:
     with serving(tmp_path) as api:
         assert api.ask("GET", "/health/live").json() == {"status": "alive"}
-
-
-@pytest.mark.parametrize("verb", CHANGES)
-def test_change_by_a_viewer_is_forbidden(tmp_path: Path, verb: str) -> None:
-    with serving(tmp_path) as api:
-        body = {"reason": "x"}
-        reply = api.ask("POST", f"/engine/{verb}", "viewer", json=body)
-        assert reply.status_code == HTTPStatus.FORBIDDEN
-        assert reply.json()["detail"] == "Expected the operator's token"
 
 
 def test_session_needs_its_csrf_header_for_changes_only(tmp_path: Path) -> None:
@@ -83,6 +75,7 @@ def test_login_sets_a_cookie_that_scripts_and_other_sites_do_not_get(
         ({"host": "127.0.0.1.evil.example"}, "This is not 127.0.0.1.evil.example"),
         ({"host": "[::1"}, "This is not a host without a name"),
         ({"origin": "http://evil.example"}, "Pages of evil.example may not ask here"),
+        ({"origin": "http://["}, "Pages of nowhere may not ask here"),
         ({"origin": "null"}, "Pages without an origin may not ask here"),
     ],
 )
@@ -93,6 +86,22 @@ def test_foreign_host_or_origin_is_refused_even_with_the_token(
         reply = api.ask("GET", "/engine/status", "operator", headers=change)
         assert reply.status_code == HTTPStatus.MISDIRECTED_REQUEST
         assert reply.json()["detail"] == expected
+
+
+def test_foreign_host_or_origin_is_refused_on_every_route(tmp_path: Path) -> None:
+    with engine_in(tmp_path) as engine, serving(tmp_path) as api:
+        for method, path in (*routes_of(api), ("get", "/"), ("get", "/assets/x.js")):
+            for change in ({"host": "evil.example"}, {"origin": "http://evil.example"}):
+                reply = api.ask(method.upper(), path, "operator", headers=change)
+                assert reply.status_code == HTTPStatus.MISDIRECTED_REQUEST, path
+        for change in ({"host": "evil.example"}, {"origin": "http://evil.example"}):
+            headers = {**api.bearer("operator"), "host": "127.0.0.1:8080", **change}
+            with (
+                pytest.raises(WebSocketDisconnect),
+                api.client.websocket_connect("/engine/stream", headers=headers),
+            ):
+                pass
+        assert engine.told == []
 
 
 def test_own_origin_is_served(tmp_path: Path) -> None:
@@ -187,3 +196,77 @@ def test_key_ring_damaged_file_says_what_to_do(tmp_path: Path) -> None:
 def test_key_ring_unwritable_directory_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="cannot be written"):
         KeyRing(tmp_path / "missing" / TOKENS)
+
+
+def test_change_by_a_viewer_is_forbidden_on_every_route(tmp_path: Path) -> None:
+    with engine_in(tmp_path) as engine, serving(tmp_path) as api:
+        changes = [p for m, p in routes_of(api) if m == "post" and p not in OPEN]
+        assert len(changes) >= 9
+        header = api.login("viewer")
+        for path in changes:
+            for headers in (api.bearer("viewer"), header):
+                reply = api.client.post(path, json={}, headers=headers)
+                assert reply.status_code == HTTPStatus.FORBIDDEN, path
+        assert engine.told == []
+
+
+def test_cookie_of_a_session_that_was_ended_is_worth_nothing(tmp_path: Path) -> None:
+    with serving(tmp_path) as api:
+        header = api.login("operator")
+        cookie = {"Cookie": f"{COOKIE}={api.client.cookies[COOKIE]}"}
+        assert api.ask("GET", "/session", headers=cookie).status_code == HTTPStatus.OK
+        assert api.ask("DELETE", "/session", headers=header).status_code == 204
+        api.client.cookies.clear()
+        reply = api.ask("GET", "/session", headers=cookie)
+        assert reply.status_code == HTTPStatus.UNAUTHORIZED
+        later = EndedSessions(tmp_path / ENDED)
+        assert cookie["Cookie"].partition("=")[2] in later, "a new API knows it, too"
+
+
+def test_ended_sessions_are_forgotten_once_they_would_be_over(tmp_path: Path) -> None:
+    ended = EndedSessions(tmp_path / ENDED)
+    ended.end("a", 1_000)
+    ended.end("b", 1_000 + SESSION_S)
+    assert ("a" in ended, "b" in ended) == (False, True)
+
+
+def test_ended_sessions_unreadable_file_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / ENDED).write_text("{")
+    with pytest.raises(ConfigurationError, match="remove it"):
+        EndedSessions(tmp_path / ENDED)
+
+
+def test_ended_sessions_unwritable_place_holds_until_the_end() -> None:
+    ended = EndedSessions(Path("/proc/nowhere/api.sessions.json"))
+    ended.end("a", 1_000)
+    assert "a" in ended
+
+
+def chunks(size: int) -> Iterator[bytes]:
+    """A body whose length nobody has told before."""
+    for _ in range(size // 1_024):
+        yield b" " * 1_024
+
+
+def test_body_too_long_is_refused_however_it_is_sent(tmp_path: Path) -> None:
+    with engine_in(tmp_path) as engine, serving(tmp_path) as api:
+        for body in (b" " * (MOST_BODY + 1), chunks(2 * MOST_BODY)):
+            reply = api.ask("POST", "/engine/pause", "operator", content=body)
+            assert reply.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+            assert reply.json()["detail"].startswith("Expected a body of at most")
+            assert reply.headers["content-type"] == "application/problem+json"
+        body = b"{" + b" " * (MOST_BODY - 2) + b"}"
+        headers = {"Content-Type": "application/json"}
+        reply = api.ask(
+            "POST", "/engine/pause", "operator", content=body, headers=headers
+        )
+        assert reply.status_code == HTTPStatus.OK
+        assert len(engine.told) == 1
+
+
+@pytest.mark.parametrize("cookie", ["viewer.1.x.é", "..", "é", "viewer.1"])
+def test_cookie_of_odd_characters_is_nobody(tmp_path: Path, cookie: str) -> None:
+    with serving(tmp_path) as api:
+        headers = {b"Cookie": f"{COOKIE}={cookie}".encode()}
+        reply = api.client.get("/session", headers=headers)
+        assert reply.status_code == HTTPStatus.UNAUTHORIZED

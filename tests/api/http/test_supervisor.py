@@ -10,7 +10,7 @@ import pytest
 from api.http.supervisor import MOST_FAILURES, PLAN, SOON_S, Supervisor
 from connectors.journal import Journal
 from connectors.output import JOURNAL, KILL_LATCH, DataDirectory, is_engine_in
-from flows.domain.errors import ConfigurationError
+from flows.domain.errors import CommandRefused, ConfigurationError
 from tests.flows.archive_samples import journal_entries
 from tests.flows.engine_process import wait_for
 
@@ -132,7 +132,7 @@ def test_watch_engine_that_is_refused_says_why_and_is_not_tried_again(
 
 def test_want_while_an_engine_runs_is_refused(watched: Watched) -> None:
     watched.start()
-    with pytest.raises(ConfigurationError, match="running already"):
+    with pytest.raises(CommandRefused, match="running already"):
         watched.supervisor.want()
 
 
@@ -174,3 +174,21 @@ def test_want_directory_that_is_gone_says_so(tmp_path: Path) -> None:
     supervisor.want([])
     supervisor.watch()
     assert "cannot be started" in supervisor.standing.problem
+
+
+@pytest.mark.parametrize("is_reaped", [False, True])
+def test_want_before_the_end_of_the_last_one_was_seen_starts_another(
+    watched: Watched, is_reaped: bool
+) -> None:
+    watched.start()
+    watched.supervisor.release()
+    journal = Journal(watched.data / JOURNAL, "20260101T000000000-aaaaaaaa")
+    journal.append(journal_entries(1))
+    journal.close()
+    watched.kill(signal.SIGTERM)
+    if is_reaped:
+        watched.supervisor._reap()
+    watched.supervisor.want()
+    watched.watch_until(lambda: is_engine_in(watched.data))
+    assert watched.supervisor.standing.is_wanted
+    assert (watched.supervisor.standing.restarts, watched.problem) == (0, "")

@@ -10,8 +10,10 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from api.http.archive import History
 from connectors.output import is_engine_in
-from tests.flows.engine_process import Running, kinds_of, wait_for
+from flows.domain.errors import StoreError
+from tests.flows.engine_process import Running, kinds_of, rows_of, wait_for
 from tests.flows.trade_samples import run_ids
 
 
@@ -110,6 +112,39 @@ def test_mft_up_engine_killed_is_started_again_and_goes_on(up: Up) -> None:
     wait_for((up.data / "archive.url").exists)
     daily = up.ask("/history/daily")
     assert isinstance(daily, list)
+
+
+def test_mft_up_archive_killed_catches_up_with_everything_once(up: Up) -> None:
+    wait_for(up.is_trading)
+    url = up.data / "archive.url"
+    wait_for(url.exists)
+    first = url.read_text()
+    history = History(up.data)
+    wait_for(lambda: loaded_once(history, up.data)[0] > 0)
+    [archive] = up.pids_of(b"archive")
+    os.kill(archive, signal.SIGKILL)
+    journalled = len(rows_of(up.data))
+    wait_for(lambda: len(rows_of(up.data)) > journalled)  # the engine goes on
+    wait_for(lambda: url.exists() and url.read_text() != first)
+    assert up.ask("/engine/stop", {})["is_accepted"]
+    wait_for(lambda: not is_engine_in(up.data))
+    rows = len(rows_of(up.data))
+    wait_for(lambda: loaded_once(history, up.data) == (rows, rows))
+    history.close()
+
+
+def loaded_once(history: History, data: Path) -> tuple[int, int]:
+    """Journal entries of the last run in ClickHouse, and how many of them differ."""
+    run_id = max(run_ids(data))
+    query = (
+        "SELECT count(), uniqExact(sequence, body) FROM journal "
+        "WHERE run_id = {run:String}"
+    )
+    try:
+        [(count, different)] = history.query(query, {"run": run_id})
+    except StoreError:
+        return 0, 0
+    return int(count), int(different)
 
 
 def test_mft_up_second_on_the_same_directory_is_refused(up: Up, exchange: str) -> None:

@@ -196,7 +196,7 @@ def test_ccxt_hears_its_orders_and_trades_by_name() -> None:
 
     orders, trades, balance = run(main())
     assert {order["symbol"] for order in orders} == {SYMBOL}
-    assert trades[0]["amount"] == 0.01
+    assert 0 < trades[0]["amount"] <= 0.01  # a market order may fill in parts
     assert balance["USDT"]["used"] > 0
 
 

@@ -247,6 +247,7 @@ def test_query_unknown_order_is_refused(
     assert trader.refused("GET", "v1/order", **params)[0] == code
 
 
+@pytest.mark.untraced
 def test_query_old_orders_are_forgotten(trader: Trader) -> None:
     unfilled = trader.cancel(trader.order("BUY", "0.010", "59000.00"))
     filled = trader.order("BUY", "0.010")

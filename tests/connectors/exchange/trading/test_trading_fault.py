@@ -270,6 +270,7 @@ def test_trading_faults_same_seed_goes_wrong_the_same_way() -> None:
     assert play(3) != play(4)
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("seed", range(2))
 def test_random_faults_ledger_adds_up_under_all_of_them(seed: int) -> None:
     trader = Trader(tape=SyntheticTape([BTC], start_ns=START_NS, seed=seed), seed=seed)
