@@ -1,0 +1,132 @@
+"""What the market shows, and whether the books are true."""
+
+from dashboards.grafana.panels import (
+    BAD,
+    GOOD,
+    OF_SYMBOLS,
+    Board,
+    Place,
+    metric_series,
+    metric_stat,
+    sql_series,
+    sql_states,
+    sql_table,
+)
+
+_BARS = f"""
+FROM book_bars_1s
+WHERE $__timeFilter(bucket) AND {OF_SYMBOLS}
+GROUP BY time, symbol
+ORDER BY time
+"""
+_TIME = "SELECT $__timeInterval(bucket) AS time, symbol,"
+
+
+def board() -> Board:
+    """The dashboard."""
+    return Board(
+        "mft-market", "mft: market quality", "Prices, spreads, imbalance, true books."
+    ).add(
+        metric_stat(
+            "Books not SYNCED",
+            "Books that open no position now.",
+            'count(mft_book_state{state="SYNCED"} == 0) or vector(0)',
+            [(None, GOOD), (1, BAD)],
+        ),
+        metric_stat(
+            "Oldest view",
+            "Since the last view of the quietest symbol.",
+            "max(mft_book_view_age_seconds)",
+            [(None, GOOD), (3, BAD)],
+            unit="s",
+        ),
+        metric_stat(
+            "Gaps in the last hour",
+            "Holes in a stream; each takes its symbol out until it is bridged.",
+            "sum(increase(mft_gaps_total[1h]))",
+            [(None, GOOD), (10, BAD)],
+        ),
+        metric_series(
+            "Depth events a second",
+            "By symbol.",
+            {"{{symbol}}": "rate(mft_depth_events_total[1m])"},
+            place=Place(12, 4),
+        ),
+        sql_series(
+            "Middle price",
+            "Last of each interval, between the best bid and the best ask.",
+            f"{_TIME} toFloat64(argMax(close, bucket)) AS price {_BARS}",
+        ),
+        sql_series(
+            "Spread",
+            "Mean, in basis points of the middle price.",
+            f"{_TIME} toFloat64(10000 * avg(mean_spread / close)) AS spread {_BARS}",
+            unit="none",
+        ),
+        sql_series(
+            "Imbalance",
+            "Mean of (B - A) / (B + A) over the top levels: -1 only asks, 1 only bids.",
+            f"{_TIME} sum(mean_imbalance * views) / sum(views) AS imbalance {_BARS}",
+        ),
+        sql_series(
+            "Time in zones",
+            "Share of views in the BUY and in the SELL zone, all symbols chosen.",
+            f"""
+            SELECT $__timeInterval(bucket) AS time,
+                sum(buy_views) / sum(views) AS buy, sum(sell_views) / sum(views) AS sell
+            FROM book_bars_1s
+            WHERE $__timeFilter(bucket) AND {OF_SYMBOLS}
+            GROUP BY time
+            ORDER BY time
+            """,
+            unit="percentunit",
+        ),
+        sql_series(
+            "Views a second",
+            "Book views that the strategy looked at.",
+            f"{_TIME} sum(views) / $__interval_s AS views {_BARS}",
+        ),
+        sql_series(
+            "Public trades",
+            "Quote asset traded a minute, where trades were recorded.",
+            f"""
+            SELECT bucket AS time, symbol, toFloat64(sum(notional)) AS traded
+            FROM market_trades_1m
+            WHERE $__timeFilter(bucket) AND {OF_SYMBOLS}
+            GROUP BY time, symbol
+            ORDER BY time
+            """,
+        ),
+        sql_states(
+            "Books",
+            "The state of each book; only SYNCED opens positions.",
+            f"""
+            SELECT received_at AS time, symbol, after AS state
+            FROM book_states
+            WHERE $__timeFilter(received_at) AND {OF_SYMBOLS}
+            ORDER BY time
+            """,
+        ),
+        sql_table(
+            "Left SYNCED",
+            "How often each book was lost, and to what.",
+            f"""
+            SELECT symbol, after AS state, count() AS times, max(received_at) AS last
+            FROM book_states
+            WHERE $__timeFilter(received_at) AND before = 'SYNCED' AND {OF_SYMBOLS}
+            GROUP BY symbol, state
+            ORDER BY times DESC
+            """,
+        ),
+        metric_series(
+            "Books into states",
+            "GAP a hole, STALE a silence, SYNCED a start or a resync.",
+            {"{{state}}": "increase(mft_book_entered_total[5m])"},
+        ),
+        metric_series(
+            "Age of views",
+            "By symbol; beyond 3 s a book is STALE.",
+            {"{{symbol}}": "mft_book_view_age_seconds"},
+            unit="s",
+        ),
+    )

@@ -1,0 +1,106 @@
+"""Dashboards as code: up to date, and every panel's SQL gives rows."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from connectors.clickhouse import READER, ClickHouse, QueryServer, reader_token
+from connectors.journal import Journal
+from dashboards.grafana.__main__ import GENERATED, texts
+from flows.archive import archive
+from tests.dashboards.macros import expanded, queries
+from tests.flows.archive_samples import RUN, journal_entries
+from tests.flows.replay_samples import report_of, run_mft, synthetic
+
+DASHBOARDS: dict[str, Any] = {name: json.loads(text) for name, text in texts().items()}
+SQL = dict(queries(DASHBOARDS, "rawSql"))
+FROM_S, TO_S, STEP_S = 1_500_000_000, 1_900_000_000, 60
+
+
+def test_generated_files_are_those_of_the_code() -> None:
+    found = {path.name: path.read_text() for path in GENERATED.iterdir()}
+    assert found == texts(), "out of date: run python -m dashboards.grafana"
+
+
+@pytest.mark.parametrize("name", DASHBOARDS)
+def test_dashboard_every_panel_is_explained_and_in_its_place(name: str) -> None:
+    panels = DASHBOARDS[name]["panels"]
+    titles = [panel["title"] for panel in panels]
+    assert len(titles) == len(set(titles)) >= 10
+    taken: set[tuple[int, int]] = set()
+    for panel in panels:
+        assert panel["description"].endswith(".")
+        assert panel["targets"]
+        place = panel["gridPos"]
+        assert place["x"] + place["w"] <= 24
+        tiles = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
+        assert not tiles & taken, f"{panel['title']} lies over another"
+        taken |= tiles
+
+
+@pytest.fixture(scope="module")
+def archived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouse]:
+    """A reader of an archive: a replay that traded, and a run with every kind."""
+    folder = tmp_path_factory.mktemp("grafana")
+    out = folder / "out"
+    recording = synthetic(folder, seconds=90)
+    ended = run_mft("replay", recording, "--out", out, "--set", "cooldown_ms=0")
+    assert ended.returncode == 0, ended.stderr
+    assert report_of(out)["totals"]["trades"] > 0
+    store = ClickHouse.open_embedded(out / "clickhouse")
+    journal = Journal(folder / "journal.sqlite", RUN)
+    journal.append(journal_entries(3))
+    journal.close()
+    archive(store, RUN, folder / "journal.sqlite")
+    token = reader_token(folder / "token")
+    server = QueryServer(out / "clickhouse", token)
+    place = server.open(0).partition("://")[2]
+    reader = ClickHouse.open_url(f"http://{READER}:{token}@{place}")
+    try:
+        yield reader
+    finally:
+        reader.close()
+        server.close()
+        store.close()
+
+
+@pytest.mark.parametrize("panel", SQL)
+def test_panel_sql_over_http_returns_rows(panel: str, archived: ClickHouse) -> None:
+    rows = archived.query(expanded(SQL[panel], FROM_S, TO_S, STEP_S))
+    assert rows, panel
+
+
+def test_variable_query_lists_the_symbols(archived: ClickHouse) -> None:
+    [variable] = DASHBOARDS["market.json"]["templating"]["list"]
+    assert sorted(archived.query(variable["query"])) == [("BTCUSDT",), ("ETHUSDT",)]
+
+
+def test_provisioning_names_the_data_sources_of_the_panels() -> None:
+    place = GENERATED.parent / "provisioning" / "datasources" / "mft.yaml"
+    provisioned = place.read_text()
+    used = {
+        (panel["datasource"]["type"], panel["datasource"]["uid"])
+        for dashboard in DASHBOARDS.values()
+        for panel in dashboard["panels"]
+    }
+    assert len(used) == 2
+    for kind, uid in used:
+        assert f"uid: {uid}\n    type: {kind}" in provisioned
+    assert "password: $MFT_ARCHIVE_TOKEN" in provisioned
+
+
+def test_expanded_macros_are_those_of_the_data_source() -> None:
+    sql = (
+        "SELECT $__timeInterval(f(a)) / $__interval_s WHERE $__timeFilter(a) AND "
+        "$__conditionalAll(s IN (${s:singlequote}), $s)"
+    )
+    assert expanded(sql, 1, 2, 3) == (
+        "SELECT toStartOfInterval(toDateTime(f(a)), INTERVAL 3 second) / 3 "
+        "WHERE a >= toDateTime(1) AND a <= toDateTime(2) AND 1=1"
+    )
