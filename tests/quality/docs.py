@@ -8,11 +8,15 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import typer
 from typer.core import TyperGroup
 
 from api.cli.main import app
+from api.http.app import create_app
+from api.http.desk import Desk
+from api.http.schema import OPEN
 from flows.log import EVENTS
 from flows.settings import Settings
 
@@ -37,8 +41,23 @@ def event_table() -> str:
     return "\n".join(["| event | meaning |", "|---|---|", *rows])
 
 
+def route_table() -> str:
+    """Everything that the HTTP interface answers, as a Markdown table."""
+    with TemporaryDirectory() as nowhere:
+        paths = create_app(Desk(Path(nowhere))).openapi()["paths"]
+    rows = ["| ask | as | what |", "|---|---|---|"]
+    for path, methods in paths.items():
+        for method, told in methods.items():
+            who = "operator" if method == "post" else "viewer"
+            who = "anybody" if (method, path) in OPEN else who
+            meaning = " ".join(told["description"].split("\n\n")[0].split())
+            rows.append(f"| `{method.upper()} {path}` | {who} | {meaning} |")
+    return "\n".join(rows)
+
+
 GENERATED: dict[str, tuple[str, Callable[[], str]]] = {
     "settings": ("docs/trading-strategies.md", settings_table),
+    "routes": ("docs/api.md", route_table),
     "log events": ("docs/architecture.md", event_table),
 }
 """Name of each generated block, the file it stands in, and what makes it."""

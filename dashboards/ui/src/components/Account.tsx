@@ -1,0 +1,166 @@
+/** Positions, orders, limits: what is at stake. */
+
+import { useEngine } from "../api/stream";
+import type { Limit, Position } from "../api/types";
+import { age, words } from "../lib/format";
+import { share, shown } from "../lib/money";
+import { Money, Nothing, Panel, Table } from "./Parts";
+
+const POSITION_COLUMNS = [
+  "Symbol",
+  "Side",
+  "Quantity",
+  "Entry",
+  "Mark",
+  "Net of fees",
+  "Target",
+  "Stop",
+  "Time left",
+  "Leaving",
+];
+
+/** Digits that a price of this size is told with. */
+const digitsOf = (price: string): number =>
+  Math.max(2, Math.min(8, 6 - Math.floor(Math.log10(Math.max(Number(price), 1e-8)))));
+
+function PositionRow({ position }: { position: Position }) {
+  const digits = digitsOf(position.entry_price);
+  return (
+    <tr data-name={`position-${position.symbol}`}>
+      <th scope="row">{position.symbol}</th>
+      <td className={position.direction === "LONG" ? "gain" : "loss"}>
+        {position.direction}
+      </td>
+      <td className="number">{position.quantity}</td>
+      <td className="number">
+        <Money value={position.entry_price} digits={digits} />
+      </td>
+      <td className="number">{position.mark}</td>
+      <td className="number">
+        <Money value={position.net} digits={4} isGain name="position-net" />
+      </td>
+      <td className="number">
+        <Money value={position.target_price} digits={digits} />
+      </td>
+      <td className="number">
+        <Money value={position.stop_price} digits={digits} />
+      </td>
+      <td className="number">{position.left_s} s</td>
+      <td>{position.closing ? words(position.closing) : "–"}</td>
+    </tr>
+  );
+}
+
+export function Positions() {
+  const positions = useEngine((engine) => engine.positions);
+  return (
+    <Panel title="Positions" className="positions">
+      {positions && positions.length > 0 ? (
+        <Table label="Open positions" columns={POSITION_COLUMNS}>
+          {positions.map((position) => (
+            <PositionRow key={position.symbol} position={position} />
+          ))}
+        </Table>
+      ) : (
+        <Nothing>Nothing is held.</Nothing>
+      )}
+    </Panel>
+  );
+}
+
+const ORDER_COLUMNS = ["Symbol", "Side", "For", "Quantity", "Filled", "Age", "Id"];
+
+export function Orders() {
+  const orders = useEngine((engine) => engine.orders);
+  if (!orders || orders.length === 0) return <Nothing>No order is in flight.</Nothing>;
+  return (
+    <Table label="Orders in flight" columns={ORDER_COLUMNS}>
+      {orders.map((order) => (
+        <tr key={order.client_order_id}>
+          <th scope="row">{order.symbol}</th>
+          <td>{order.side}</td>
+          <td>{words(order.purpose)}</td>
+          <td className="number">{order.quantity}</td>
+          <td className="number">{order.filled}</td>
+          <td className="number">{age(order.age_ms)}</td>
+          <td className="number">{order.client_order_id}</td>
+        </tr>
+      ))}
+    </Table>
+  );
+}
+
+const LIMIT_NAMES: Record<string, string> = {
+  gross_exposure: "Gross exposure",
+  daily_loss: "Loss today (kills)",
+  drawdown: "Drawdown (kills)",
+  orders_per_minute: "Orders a minute (kills)",
+};
+
+function LimitBar(props: { name: string; limit: Limit }) {
+  const { name, limit } = props;
+  const used = share(limit.used, limit.limit);
+  const label = LIMIT_NAMES[name] ?? `Exposure ${name.replace("exposure.", "")}`;
+  const digits = name === "orders_per_minute" ? 0 : 2;
+  const told = `${shown(limit.used, digits)} of ${shown(limit.limit, digits)}`;
+  return (
+    <li data-name={`limit-${name}`} data-value={limit.used}>
+      <span>{label}</span>
+      <span className="number">{told}</span>
+      <span
+        className="fill"
+        role="meter"
+        aria-label={label}
+        aria-valuemin={0}
+        aria-valuemax={100}
+        aria-valuenow={Math.round(used * 100)}
+        aria-valuetext={told}
+      >
+        <span
+          className={used >= 0.9 ? "bad" : used >= 0.6 ? "warn" : "good"}
+          style={{ inlineSize: `${used * 100}%` }}
+        />
+      </span>
+    </li>
+  );
+}
+
+export function Limits() {
+  const limits = useEngine((engine) => engine.limits);
+  return (
+    <Panel title="Risk limits" className="risk">
+      {limits ? (
+        <ul className="limits">
+          {Object.entries(limits).map(([name, limit]) => (
+            <LimitBar key={name} name={name} limit={limit} />
+          ))}
+        </ul>
+      ) : (
+        <Nothing>No engine runs.</Nothing>
+      )}
+    </Panel>
+  );
+}
+
+export function Refusals() {
+  const refused = useEngine((engine) => engine.counts.refused);
+  const counts = Object.entries(refused ?? {}).sort(([, a], [, b]) => b - a);
+  const most = counts[0]?.[1] ?? 1;
+  if (counts.length === 0) return <Nothing>No signal was refused in this run.</Nothing>;
+  return (
+    <ul className="limits" aria-label="Refused signals of this run by reason">
+      {counts.map(([reason, count]) => (
+        <li key={reason} data-name={`refused-${reason}`} data-value={count}>
+          <span>{words(reason)}</span>
+          <span className="number">{count}</span>
+          <span className="fill" aria-hidden>
+            <span
+              style={{ inlineSize: `${(count / most) * 100}%` }}
+              className="plain"
+            />
+          </span>
+        </li>
+      ))}
+    </ul>
+  );
+}

@@ -1,0 +1,120 @@
+/** The four questions of somebody who has five seconds. */
+
+import { useQuery } from "@tanstack/react-query";
+
+import { get } from "../api/client";
+import { useEngine } from "../api/stream";
+import type { Entry } from "../api/types";
+import { clockSeconds } from "../lib/format";
+import { told } from "../lib/events";
+import { add } from "../lib/money";
+import { Money } from "./Parts";
+import { useActivity } from "./StatusBar";
+
+const DECISIONS = ["approved", "refused", "kill_tripped", "trade_closed"];
+
+/** The journal's newest entries of some kinds, asked for again and again. */
+export function useEntries(kinds: readonly string[], limit: number, everyMs = 1_000) {
+  const query = kinds.map((kind) => `&kind=${kind}`).join("");
+  return useQuery({
+    queryKey: ["events", kinds, limit],
+    queryFn: () => get<Entry[]>(`/engine/events?limit=${limit}${query}`),
+    refetchInterval: everyMs,
+  });
+}
+
+function Data() {
+  const books = useEngine((engine) => engine.books) ?? {};
+  const wrong = Object.entries(books).filter(([, book]) => book.state !== "SYNCED");
+  const count = Object.keys(books).length;
+  const isTrue = count > 0 && wrong.length === 0;
+  return (
+    <div className={`answer ${isTrue ? "good" : "bad"}`}>
+      <dt>Is the data true?</dt>
+      <dd>
+        {isTrue
+          ? `Yes: ${count} of ${count} books SYNCED`
+          : count === 0
+            ? "No books"
+            : `No: ${wrong.map(([symbol, book]) => `${symbol} ${book.state}`).join(", ")}`}
+      </dd>
+    </div>
+  );
+}
+
+function Held() {
+  const positions = useEngine((engine) => engine.positions) ?? [];
+  return (
+    <div className="answer">
+      <dt>What do I hold?</dt>
+      <dd>
+        {positions.length === 0
+          ? "Nothing"
+          : `${positions.length} position${positions.length > 1 ? "s" : ""}, `}
+        {positions.length > 0 && (
+          <>
+            <Money value={positions.map((one) => one.net).reduce(add)} isGain /> net
+            <small>
+              {positions
+                .map((one) => `${one.direction} ${one.quantity} ${one.symbol}`)
+                .join(", ")}
+            </small>
+          </>
+        )}
+      </dd>
+    </div>
+  );
+}
+
+function Made() {
+  const day = useEngine((engine) => engine.day_pnl);
+  const equity = useEngine((engine) => engine.equity);
+  const fees = useEngine((engine) => engine.fees);
+  return (
+    <div className="answer">
+      <dt>What have I made after fees?</dt>
+      <dd>
+        {day === undefined || equity === undefined || fees === undefined ? (
+          "–"
+        ) : (
+          <>
+            <Money value={day} isGain name="day-pnl" /> today
+            <small>
+              equity <Money value={equity} name="equity" />, fees so far{" "}
+              <Money value={fees} name="fees" />
+            </small>
+          </>
+        )}
+      </dd>
+    </div>
+  );
+}
+
+function Why() {
+  const [newest] = useEntries(DECISIONS, 1).data ?? [];
+  const { word, why } = useActivity();
+  const decision = newest && `${clockSeconds(newest.received_ns)} ${told(newest)}`;
+  return (
+    <div className="answer">
+      <dt>Why did it trade, or not?</dt>
+      <dd>
+        {word === "TRADING"
+          ? (decision ?? "No signal yet")
+          : why
+            ? `${word}: ${why}`
+            : word}
+      </dd>
+    </div>
+  );
+}
+
+export function Answers() {
+  return (
+    <dl className="answers">
+      <Data />
+      <Held />
+      <Made />
+      <Why />
+    </dl>
+  );
+}

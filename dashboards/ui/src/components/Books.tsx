@@ -1,0 +1,170 @@
+/** Every symbol's book in a line; the chosen one as a ladder. */
+
+import { memo } from "react";
+
+import { useEngine, useKnown } from "../api/stream";
+import type { Book } from "../api/types";
+import { age } from "../lib/format";
+import { add } from "../lib/money";
+import { Badge, Nothing, Panel, Table, stateTone, zoneTone } from "./Parts";
+
+const BPS = 10_000;
+
+const priceOf = (side: [string, string][] | undefined): string | undefined =>
+  side?.[0]?.[0];
+
+function spreadBps(book: Book): string {
+  const [bid, ask] = [Number(priceOf(book.bids)), Number(priceOf(book.asks))];
+  return bid && ask ? (((ask - bid) / (ask + bid)) * 2 * BPS).toFixed(2) : "–";
+}
+
+const Row = memo(function Row(props: {
+  symbol: string;
+  book: Book;
+  isChosen: boolean;
+  onChoose: (symbol: string) => void;
+}) {
+  const { symbol, book } = props;
+  return (
+    <tr className={props.isChosen ? "chosen" : ""}>
+      <th scope="row">
+        <button
+          type="button"
+          className="plain"
+          aria-pressed={props.isChosen}
+          onClick={() => props.onChoose(symbol)}
+        >
+          {symbol}
+        </button>
+      </th>
+      <td>
+        <Badge tone={stateTone(book.state)}>{book.state}</Badge>
+      </td>
+      <td className="number">{priceOf(book.bids) ?? "–"}</td>
+      <td className="number">{priceOf(book.asks) ?? "–"}</td>
+      <td className="number">{spreadBps(book)}</td>
+      <td className={`number ${zoneTone(book.zone)}`}>{book.ratio ?? "∞"}</td>
+      <td>
+        <Badge tone={zoneTone(book.zone)}>{book.zone ?? "–"}</Badge>
+      </td>
+      <td className="number">{book.gaps}</td>
+      <td className="number">{age(book.view_age_ms)}</td>
+    </tr>
+  );
+});
+
+const COLUMNS = ["Symbol", "Book", "Bid", "Ask", "bps", "B/A", "Zone", "Gaps", "Age"];
+
+export function Books(props: { chosen: string; onChoose: (symbol: string) => void }) {
+  const books = useEngine((engine) => engine.books);
+  return (
+    <Panel title="Books" className="books">
+      {books && Object.keys(books).length > 0 ? (
+        <Table label="Books by symbol" columns={COLUMNS}>
+          {bySymbol(books).map(([symbol, book]) => (
+            <Row
+              key={symbol}
+              symbol={symbol}
+              book={book}
+              isChosen={symbol === props.chosen}
+              onChoose={props.onChoose}
+            />
+          ))}
+        </Table>
+      ) : (
+        <Nothing>No engine, no books.</Nothing>
+      )}
+    </Panel>
+  );
+}
+
+/** In the order of their names, wherever they came first. */
+export const bySymbol = <T,>(books: Record<string, T>): [string, T][] =>
+  Object.entries(books).sort(([a], [b]) => (a < b ? -1 : 1));
+
+const volume = (side: [string, string][]): string =>
+  side.reduce((sum, [, quantity]) => add(sum, quantity), "0");
+
+function Level(props: { side: string; level: [string, string]; most: number }) {
+  const [price, quantity] = props.level;
+  const width = props.most ? (Number(quantity) / props.most) * 100 : 0;
+  return (
+    <div className={`level ${props.side}`} role="row">
+      <span
+        className="depth"
+        style={{ inlineSize: `${Math.max(width, 1)}%` }}
+        aria-hidden
+      />
+      <span className="number" role="cell">
+        {price}
+      </span>
+      <span className="number" role="cell">
+        {quantity}
+      </span>
+    </div>
+  );
+}
+
+/** Share of bids among both volumes, with the zones' edges. */
+function Gauge(props: { book: Book; buyAbove: number; sellBelow: number }) {
+  const { book } = props;
+  const [bids, asks] = [volume(book.bids), volume(book.asks)];
+  const total = Number(bids) + Number(asks);
+  const share = total ? Number(bids) / total : 0.5;
+  const edge = (ratio: number): string => `${(ratio / (1 + ratio)) * 100}%`;
+  return (
+    <div
+      className="gauge"
+      role="meter"
+      aria-label="Share of bids in the volume of the levels shown"
+      aria-valuemin={0}
+      aria-valuemax={100}
+      aria-valuenow={Math.round(share * 100)}
+      aria-valuetext={`bids ${bids}, asks ${asks}, zone ${book.zone ?? "unknown"}`}
+    >
+      <span className="zone sell" style={{ inlineSize: edge(props.sellBelow) }} />
+      <span className="zone buy" style={{ insetInlineStart: edge(props.buyAbove) }} />
+      <span className="needle" style={{ insetInlineStart: `${share * 100}%` }} />
+      <span className="label start">SELL &lt; {props.sellBelow}</span>
+      <span className="label end">BUY &gt; {props.buyAbove}</span>
+    </div>
+  );
+}
+
+export function Ladder(props: { symbol: string; buyAbove: number; sellBelow: number }) {
+  const book = useKnown((known) => known.status?.engine?.books[props.symbol]);
+  if (!book || book.bids.length + book.asks.length === 0) {
+    return (
+      <Panel title="Book" className="book">
+        <Nothing>
+          {book ? `${props.symbol} is ${book.state}.` : "No book chosen."}
+        </Nothing>
+      </Panel>
+    );
+  }
+  const quantities = [...book.bids, ...book.asks].map(([, quantity]) =>
+    Number(quantity),
+  );
+  const most = Math.max(...quantities);
+  return (
+    <Panel
+      title={`Book of ${props.symbol}`}
+      className={book.state === "SYNCED" ? "book" : "book stale"}
+      aside={<Badge tone={stateTone(book.state)}>{book.state}</Badge>}
+    >
+      <div className="ladder" role="table" aria-label="Top levels: price and quantity">
+        {[...book.asks].reverse().map((level) => (
+          <Level key={`a${level[0]}`} side="ask" level={level} most={most} />
+        ))}
+        <div className="middle" role="row">
+          <span role="cell">{spreadBps(book)} bps</span>
+          <span role="cell">B/A {book.ratio ?? "∞"}</span>
+        </div>
+        {book.bids.map((level) => (
+          <Level key={`b${level[0]}`} side="bid" level={level} most={most} />
+        ))}
+      </div>
+      <Gauge book={book} buyAbove={props.buyAbove} sellBelow={props.sellBelow} />
+    </Panel>
+  );
+}

@@ -1,0 +1,87 @@
+/** Entries of the journal as sentences: what happened, and why. */
+
+import type { Entry } from "../api/types";
+import { words } from "./format";
+import { shown } from "./money";
+
+type Order = {
+  side: string;
+  quantity: string;
+  limit_price: string | null;
+  purpose: string;
+};
+
+const text = (entry: Entry, name: string): string => String(entry[name] ?? "");
+
+function because(reason: string): string {
+  return reason ? `: ${reason}` : "";
+}
+
+function refused(entry: Entry): string {
+  const { value, limit } = entry;
+  const numbers =
+    value != null && limit != null ? ` (${String(value)}, limit ${String(limit)})` : "";
+  return `${entry.symbol} ${text(entry, "side")} not traded: ${words(text(entry, "reason"))}${numbers}`;
+}
+
+function approved(entry: Entry): string {
+  const order = entry["order"] as Order;
+  const price = order.limit_price ? ` at ${order.limit_price} or better` : "";
+  const what =
+    order.purpose === "entry" ? "enters" : `leaves (${words(order.purpose)})`;
+  return `${entry.symbol} ${what}: ${order.side} ${order.quantity}${price}`;
+}
+
+const TELLERS: Record<string, (entry: Entry) => string> = {
+  signal: (entry) =>
+    `${entry.symbol} ${text(entry, "side")} signal: bids ${text(entry, "bid_volume")}, asks ${text(entry, "ask_volume")}`,
+  refused,
+  approved,
+  fill: (entry) =>
+    `${entry.symbol} ${text(entry, "side")} ${text(entry, "quantity")} filled at ${text(entry, "price")}, fee ${text(entry, "fee")}`,
+  outside_fill: (entry) =>
+    `${entry.symbol} ${text(entry, "side")} ${text(entry, "quantity")} filled by somebody else at ${text(entry, "price")}`,
+  order_report: (entry) =>
+    `${entry.symbol} order ${text(entry, "status").toLowerCase()}${because(text(entry, "reason"))}`,
+  trade_closed: (entry) =>
+    `${entry.symbol} ${text(entry, "direction")} closed by ${words(text(entry, "exit_purpose"))}: ${shown(text(entry, "net"), 4)} net, ${shown(text(entry, "gross"), 4)} before fees`,
+  book_state_changed: (entry) =>
+    `${entry.symbol} book ${text(entry, "before")} → ${text(entry, "after")}`,
+  command_handled: (entry) =>
+    `${text(entry, "verb")} by ${text(entry, "operator") || "somebody"} ${entry["is_accepted"] ? "done" : "refused"}${because(text(entry, "detail") || text(entry, "reason"))}`,
+  reconciled: (entry) =>
+    entry["is_reconciled"]
+      ? "account agrees with the exchange"
+      : `account does not agree with the exchange${because(text(entry, "reason"))}`,
+  kill_tripped: (entry) =>
+    `KILLED: ${words(text(entry, "reason"))}${because(text(entry, "detail"))}`,
+  kill_completed: (entry) =>
+    `flat ${Math.round(Number(entry["after_ns"]) / 1_000_000)} ms after the kill`,
+  kill_reset: (entry) =>
+    `kill switch reset by ${text(entry, "operator") || "somebody"}${because(text(entry, "reason"))}`,
+  protective_stop: (entry) =>
+    `${entry.symbol} stop at the exchange ${text(entry, "status").toLowerCase()} at ${text(entry, "trigger_price")}${because(text(entry, "reason"))}`,
+  cash_moved: (entry) => `${text(entry, "reason")} ${text(entry, "amount")}`,
+  withdrawn: (entry) => `${entry.symbol} entry withdrawn before it left`,
+  run_started: (entry) => `run ${entry.run_id} started, ${text(entry, "mode")}`,
+  run_ended: (entry) => `run ended, equity ${text(entry, "equity")}`,
+  account_opened: () => "account opened from the journal",
+};
+
+/** The kinds that the feed tells; marks of equity and positions come by too often. */
+export const TOLD_KINDS: readonly string[] = Object.keys(TELLERS);
+
+/** One entry as a sentence. */
+export const told = (entry: Entry): string =>
+  TELLERS[entry.kind]?.(entry) ?? `${words(entry.kind)} ${entry.symbol}`.trim();
+
+/** Good, bad, or neither. */
+export function toneOf(entry: Entry): string {
+  if (entry.kind === "refused" || entry.kind === "book_state_changed") return "dim";
+  if (entry.kind === "kill_tripped") return "loss";
+  if (entry.kind === "trade_closed") {
+    return text(entry, "net").startsWith("-") ? "loss" : "gain";
+  }
+  if (entry.kind === "reconciled" && !entry["is_reconciled"]) return "loss";
+  return "";
+}

@@ -1,0 +1,38 @@
+/** Times and shares as people read them. */
+
+const NS_PER_MS = 1_000_000;
+
+/** A moment as UTC, `12:34:56.789`. */
+export const clock = (ns: number): string =>
+  new Date(ns / NS_PER_MS).toISOString().slice(11, 23);
+
+/** A moment as UTC, to the second. */
+export const clockSeconds = (ns: number): string => clock(ns).slice(0, 8);
+
+/** A day and a time in UTC. */
+export const moment = (ns: number): string =>
+  new Date(ns / NS_PER_MS).toISOString().slice(0, 19).replace("T", " ");
+
+/** A duration with a unit that fits. */
+export function duration(ns: number): string {
+  if (ns < 1_000) return `${ns} ns`;
+  if (ns < NS_PER_MS) return `${Math.round(ns / 1_000)} µs`;
+  if (ns < 1_000 * NS_PER_MS) return `${(ns / NS_PER_MS).toFixed(1)} ms`;
+  return `${(ns / NS_PER_MS / 1_000).toFixed(2)} s`;
+}
+
+/** An age in milliseconds with a unit that fits. */
+export function age(ms: number | null | undefined): string {
+  if (ms === null || ms === undefined) return "–";
+  if (ms < 1_000) return `${Math.max(ms, 0)} ms`;
+  if (ms < 60_000) return `${(ms / 1_000).toFixed(1)} s`;
+  if (ms < 3_600_000) return `${Math.floor(ms / 60_000)} min`;
+  return `${Math.floor(ms / 3_600_000)} h`;
+}
+
+/** `position_open` as `position open`. */
+export const words = (name: string): string => name.replaceAll("_", " ");
+
+/** A share from 0 to 1 as a percentage. */
+export const percent = (value: string | null | undefined): string =>
+  value === null || value === undefined ? "–" : `${(Number(value) * 100).toFixed(1)} %`;

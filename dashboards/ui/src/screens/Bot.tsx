@@ -1,0 +1,64 @@
+/** Bot Control: the engine at work. */
+
+import { useQuery } from "@tanstack/react-query";
+import { useRef, useState } from "react";
+
+import { get } from "../api/client";
+import { useEngine, useKnown } from "../api/stream";
+import type { Config, Session } from "../api/types";
+import { Limits, Positions } from "../components/Account";
+import { Answers } from "../components/Answers";
+import { Books, Ladder } from "../components/Books";
+import { Controls } from "../components/Controls";
+import { EquityChart } from "../components/EquityChart";
+import { Events, Records } from "../components/Journal";
+import { KillReport } from "../components/KillSwitch";
+import { PriceChart } from "../components/PriceChart";
+
+/** The zones' edges of the running engine, else of the next one. */
+function useZones(): { buyAbove: number; sellBelow: number } {
+  const runId = useEngine((engine) => engine.run_id);
+  const { data } = useQuery({
+    queryKey: ["config", runId],
+    queryFn: () => get<Config>("/config"),
+  });
+  const setting = (name: string, usual: number): number => {
+    const found = data?.settings.find((one) => one.name === name);
+    return found ? Number(found.running ?? found.value) : usual;
+  };
+  return {
+    buyAbove: setting("buy_above", 3),
+    sellBelow: setting("sell_below", 0.33),
+  };
+}
+
+export function Bot(props: { session: Session }) {
+  const isOperator = props.session.role === "operator";
+  const first = useEngine((engine) => Object.keys(engine.books).sort()[0]);
+  const isFresh = useKnown((known) => known.isConnected && !!known.status?.engine);
+  const [chosen, setChosen] = useState("");
+  const last = useRef(""); // what was shown of an engine that has gone stays
+  if (first) last.current = first;
+  const symbol = chosen || last.current;
+  const { buyAbove, sellBelow } = useZones();
+  return (
+    <main className={isFresh ? "bot" : "bot unheard"}>
+      <h1 className="hidden">Bot control</h1>
+      <div className="top">
+        <Answers />
+        <Controls isOperator={isOperator} />
+      </div>
+      <KillReport isOperator={isOperator} />
+      <div className="grid">
+        <Books chosen={symbol} onChoose={setChosen} />
+        <PriceChart symbol={symbol} />
+        <Ladder symbol={symbol} buyAbove={buyAbove} sellBelow={sellBelow} />
+        <Positions />
+        <EquityChart />
+        <Limits />
+        <Events />
+        <Records />
+      </div>
+    </main>
+  );
+}

@@ -1,0 +1,302 @@
+"""The page in a real browser, on a real API, engine and exchange."""
+
+import os
+import re
+import signal
+import time
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from connectors.output import KILL_LATCH, SCANS
+from tests.dashboards.desk import (
+    PATIENCE_MS,
+    Desk,
+    browser_page,
+    desk_in,
+    log_in,
+    need_page,
+    shoot,
+    value_of,
+)
+from tests.flows.engine_process import wait_for
+from tests.flows.replay_samples import ROOT
+
+AXE = ROOT / "dashboards" / "ui" / "node_modules" / "axe-core" / "axe.min.js"
+SYMBOLS = "BTCUSDT,ETHUSDT"
+expect.set_options(timeout=PATIENCE_MS)
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    need_page()
+    data = tmp_path_factory.mktemp("page") / "data"
+    with desk_in(data, SYMBOLS, "--set", "cooldown_ms=0") as desk:
+        yield desk
+
+
+@pytest.fixture
+def page(desk: Desk) -> Iterator[Page]:
+    with browser_page(need_page()) as page:
+        log_in(page, desk)
+        trading(page)
+        yield page
+
+
+def trading(page: Page) -> None:
+    expect(page.locator("[data-name=activity]")).to_have_text("TRADING")
+
+
+def hold_kill(page: Page, seconds: float) -> None:
+    page.get_by_role("button", name="KILL").hover()
+    page.mouse.down()
+    page.wait_for_timeout(seconds * 1_000)
+    page.mouse.up()
+
+
+def reset(page: Page, reason: str) -> None:
+    page.get_by_role("button", name="Reset the kill switch").click()
+    page.get_by_label("Reason").fill(reason)
+    page.get_by_role("button", name="Reset", exact=True).click()
+
+
+def violations(page: Page) -> list[str]:
+    """What axe finds."""
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run()")["violations"]
+    return [f"{one['id']}: {[n['html'] for n in one['nodes']]}" for one in found]
+
+
+def test_page_numbers_move_and_are_those_of_api_and_journal(
+    desk: Desk, page: Page
+) -> None:
+    first = page.locator(".ladder").inner_text()
+    wait_for(lambda: page.locator(".ladder").inner_text() != first)
+    wait_for(lambda: desk.journalled("trade_closed"))
+    expect(page.locator(".feed li").first).to_be_visible()
+    page.get_by_role("button", name="Flatten").click()
+    page.get_by_label("Reason").fill("to compare")
+    page.get_by_role("dialog").get_by_role("button", name="Flatten").click()
+    expect(page.get_by_text("Nothing is held.")).to_be_visible()
+
+    def agree() -> bool:
+        engine = desk.engine
+        marked = desk.journalled("equity_marked")[-1]
+        return engine is not None and all(
+            value_of(page, name.replace("_", "-")) == engine[name]
+            and Decimal(engine[name]) == Decimal(marked[name])
+            for name in ("equity", "day_pnl", "fees", "drawdown")
+        )
+
+    wait_for(agree)
+    shown = page.locator("[data-name=equity]").inner_text()
+    assert shown == f"{Decimal(value_of(page, 'equity')):,.2f}"
+    page.get_by_role("tab", name="Trades").click()
+    closed = desk.journalled("trade_closed")
+    newest = page.locator("[data-name=trade-net]")
+    wait_for(
+        lambda: newest.count() >= min(len(closed), 50)
+        and Decimal(value_of(page, "trade-net")) == Decimal(closed[-1]["net"])
+    )
+    page.get_by_role("button", name="Resume").click()
+    trading(page)
+
+
+def test_page_stop_and_start_are_told_as_they_happen(desk: Desk, page: Page) -> None:
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_label("Reason").fill("to see it stop")
+    page.get_by_role("dialog").get_by_role("button", name="Stop").click()
+    expect(page.locator("[data-name=activity]")).to_have_text("STOPPED")
+    assert desk.journalled("run_ended")
+    page.get_by_role("button", name="Start").click()
+    trading(page)
+    page.get_by_role("button", name="Pause").click()
+    expect(page.locator("[data-name=activity]")).to_have_text("PAUSED")
+    page.get_by_role("button", name="Resume").click()
+    trading(page)
+
+
+def test_page_kill_with_open_positions_ends_flat_and_is_reset(
+    desk: Desk, page: Page, record_testsuite_property: Callable[[str, object], None]
+) -> None:
+    wait_for(desk.holds)
+    hold_kill(page, 0.2)
+    page.wait_for_timeout(1_000)
+    assert not (desk.data / KILL_LATCH).exists(), "a touch kills nobody"
+    wait_for(desk.holds)
+    begun = time.monotonic()
+    hold_kill(page, 1.0)
+    report = page.get_by_role("status", name="Kill")
+    expect(report.get_by_role("heading")).to_have_text(
+        re.compile(r"Flat \d+\.\d\d s after the kill")
+    )
+    record_testsuite_property("gesture_to_flat_s", round(time.monotonic() - begun, 2))
+    expect(page.get_by_role("button", name="KILLED")).to_be_visible()
+    shoot(page, "killed")
+    engine = desk.engine
+    assert engine is not None
+    assert engine["positions"] == []
+    assert (desk.data / KILL_LATCH).exists()
+    [tripped] = desk.journalled("kill_tripped")
+    assert tripped["reason"] == "command"
+    page.get_by_role("button", name="Reset the kill switch").click()
+    page.get_by_role("button", name="Reset", exact=True).click()
+    expect(page.get_by_role("dialog")).to_be_visible()  # a reason is needed
+    page.keyboard.press("Escape")
+    reset(page, "seen and understood")
+    trading(page)
+    assert desk.journalled("kill_reset")[0]["reason"] == "seen and understood"
+
+
+def test_page_kill_by_keyboard_needs_the_key_held(desk: Desk, page: Page) -> None:
+    page.get_by_role("button", name="KILL").focus()
+    page.keyboard.down("Space")
+    expect(page.get_by_role("button", name="KILLED")).to_be_visible()
+    page.keyboard.up("Space")
+    expect(page.get_by_role("status", name="Kill")).to_contain_text("confirmed")
+    assert desk.journalled("kill_tripped")
+    reset(page, "tried the keyboard")
+    trading(page)
+
+
+def test_page_says_so_when_disconnected_and_recovers_with_its_session(
+    desk: Desk, page: Page
+) -> None:
+    runs = desk.ask("/engine/status")["engine"]["run_id"]
+    desk.kill_api()
+    expect(page.locator("[data-name=activity]")).to_have_text("DISCONNECTED")
+    expect(page.get_by_role("alert")).to_contain_text("Disconnected: what is shown is")
+    assert "unheard" in (page.locator("main").get_attribute("class") or "")
+    shoot(page, "disconnected")
+    desk.begin()
+    trading(page)
+    assert desk.ask("/engine/status")["engine"]["run_id"] == runs
+    page.reload()
+    trading(page)
+
+
+def test_page_of_an_api_that_says_nothing_says_so_and_recovers(
+    desk: Desk, page: Page
+) -> None:
+    api = desk.up.process.pid
+    os.kill(api, signal.SIGSTOP)
+    try:
+        expect(page.locator("[data-name=activity]")).to_have_text("DISCONNECTED")
+        expect(page.get_by_role("alert")).to_contain_text("Disconnected")
+        hold_kill(page, 1.0)
+        expect(page.locator(".kill .help")).to_have_text("asked, waiting for the API")
+        expect(page.locator(".kill").get_by_role("alert")).to_contain_text(
+            '"mft kill" needs no API'
+        )
+    finally:
+        os.kill(api, signal.SIGCONT)
+    expect(page.get_by_role("status", name="Kill")).to_contain_text("confirmed")
+    tripped = desk.journalled("kill_tripped")[-1]
+    assert tripped["detail"] == "kill switch of the page"
+    reset(page, "the API had stopped")
+    trading(page)
+
+
+def test_page_engine_killed_is_told_and_comes_back(desk: Desk, page: Page) -> None:
+    [engine] = desk.pids_of(b"trade")
+    runs = desk.ask("/engine/status")["engine"]["run_id"]
+    os.kill(engine, signal.SIGKILL)
+    expect(page.locator("[data-name=activity]")).to_have_text("STARTING")
+    trading(page)
+    assert desk.ask("/engine/status")["engine"]["run_id"] != runs
+
+
+def test_page_scanner_scans_to_a_verdict(desk: Desk, page: Page) -> None:
+    page.get_by_role("link", name="Scanner").click()
+    page.get_by_label("Symbols").fill("btcusdt ethusdt")
+    page.get_by_label("For").select_option("30")
+    page.get_by_role("button", name="Scan", exact=True).click()
+    expect(page.get_by_role("main").get_by_role("status")).to_contain_text("of 30 s")
+    [log] = (desk.data / SCANS).glob("*.log")
+    wait_for(lambda: "scanning | 11 s" in log.read_text())
+    page.get_by_role("button", name="End it now").click()
+    expect(page.locator("[data-name=scan-BTCUSDT]")).to_contain_text(
+        "Doubtful", ignore_case=True
+    )
+    told = {one["symbol"]: one for one in desk.ask("/scanner/results")}
+    row = page.locator("[data-name=scan-ETHUSDT]")
+    expect(row).to_contain_text(f"{Decimal(told['ETHUSDT']['spread_bps']):.2f}")
+    expect(row).to_contain_text(told["ETHUSDT"]["reasons"][0])
+    page.get_by_role("button", name="Spread").click()
+    page.get_by_role("button", name="Spread").click()
+    symbols = page.locator(".scan th[scope=row]").all_inner_texts()
+    ranked = sorted(told, key=lambda name: -Decimal(told[name]["spread_bps"]))
+    assert symbols == ranked
+    page.get_by_label("Symbol", exact=True).fill("eth")
+    assert page.locator(".scan th[scope=row]").all_inner_texts() == ["ETHUSDT"]
+    page.get_by_label("Symbol", exact=True).fill("")
+    shoot(page, "scanner-wide")
+    assert violations(page) == []
+    page.set_viewport_size({"width": 390, "height": 844})
+    shoot(page, "scanner-narrow")
+    wait_for(lambda: desk.ask("/history/daily") is not None)
+
+
+def test_page_viewer_sees_everything_and_controls_nothing(desk: Desk) -> None:
+    with browser_page(need_page()) as page:
+        log_in(page, desk, "viewer")
+        trading(page)
+        for name in ("KILL", "Pause", "Flatten", "Stop"):
+            assert page.get_by_role("button", name=name).is_disabled()
+
+
+def test_page_wrong_token_is_refused_in_words(desk: Desk) -> None:
+    with browser_page(need_page()) as page:
+        page.goto(desk.url)
+        page.get_by_label("Token").fill("nonsense")
+        page.get_by_role("button", name="Log in").click()
+        page.get_by_role("alert").wait_for()
+        assert page.get_by_role("alert").inner_text() == "The token is not valid"
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+@pytest.mark.parametrize(("name", "width"), [("wide", 1_500), ("narrow", 390)])
+def test_page_is_accessible_and_fits(
+    desk: Desk, scheme: str, name: str, width: int
+) -> None:
+    with browser_page(need_page(), width=width, scheme=scheme) as page:
+        log_in(page, desk)
+        trading(page)
+        expect(page.locator(".feed li").first).to_be_visible()
+        page.wait_for_timeout(1_000)
+        shoot(page, f"bot-{name}-{scheme}")
+        assert violations(page) == []
+        inside = page.evaluate("document.documentElement.scrollWidth")
+        assert inside <= width, "the page scrolls sideways"
+
+
+def test_page_policy_is_never_broken(desk: Desk) -> None:
+    broken: list[str] = []
+    with browser_page(need_page()) as page:
+        page.on(
+            "console",
+            lambda said: (
+                broken.append(said.text)
+                if "Content Security Policy" in said.text
+                else None
+            ),
+        )
+        log_in(page, desk)
+        trading(page)
+        page.get_by_role("link", name="Scanner").click()
+        page.wait_for_timeout(500)
+    assert broken == []
+
+
+def test_page_files_name_no_other_host() -> None:
+    need_page()
+    page = Path(ROOT / "api" / "http" / "page")
+    text = "".join(
+        path.read_text(encoding="utf-8")
+        for path in page.rglob("*")
+        if path.suffix in {".html", ".css"}
+    )
+    assert re.findall(r"(?:src|href|url)\W*https?://", text) == []
