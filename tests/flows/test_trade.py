@@ -4,17 +4,20 @@ import json
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from api.http.archive import History
 from connectors.binance.wire import decode
 from connectors.certificate import read_certificate
 from connectors.journal import JournalReader, JournalRow
 from connectors.recording import RecordingReader
 from connectors.verification import verify_directory
 from flows.domain.books import Books
+from flows.domain.errors import StoreError
 from flows.domain.view import BookView
 from tests.flows.engine_process import (
     Running,
@@ -231,10 +234,11 @@ def test_mft_archive_beside_an_engine_killed_and_begun_again_has_everything_once
     url, _ = exchange
     data = tmp_path / "data"
     data.mkdir()
-    archive = Running("archive", "--data", data, "--plain", "--json")
+    archive = Running("archive", "--data", data, "--serve", 0, "--plain", "--json")
     engine = Running("trade", "--exchange", url, "--data", data, "--plain")
     try:
         wait_for(lambda: "signal" in kinds_of(data))
+        wait_for(lambda: _is_loading(data))
         engine.end()  # kill -9
         engine = Running("trade", "--exchange", url, "--data", data, "--plain")
         wait_for(lambda: len(_every_run(data)) == 2)
@@ -258,6 +262,14 @@ def test_mft_archive_beside_an_engine_killed_and_begun_again_has_everything_once
         for segment in sorted((data / "recording").glob("*.zst"))
         for update in _updates_of(segment)
     )
+
+
+def _is_loading(data: Path) -> bool:
+    """Whether the archive that serves has journal entries in ClickHouse."""
+    with closing(History(data)) as history, suppress(StoreError):
+        [(count,)] = history.query("SELECT count() FROM journal")
+        return int(count) > 0
+    return False
 
 
 def _every_run(data: Path) -> list[list[JournalRow]]:

@@ -56,7 +56,8 @@ def test_lock_every_dependency_is_pinned(project: dict[str, Any], lock: str) -> 
     extras = project["project"]["optional-dependencies"]
     wanted = [*project["project"]["dependencies"], *extras["dev"]]
     wanted += project["build-system"]["requires"]
-    pinned = {normalised(name) for name in re.findall(r"(?m)^([\w.-]+)==", lock)}
+    pins = re.findall(r"(?m)^([\w.-]+)(?:\[[\w,-]+\])?==", lock)
+    pinned = {normalised(name) for name in pins}
     assert {normalised(requirement) for requirement in wanted} - pinned == set()
 
 
