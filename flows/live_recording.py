@@ -28,7 +28,7 @@ from flows.domain.run import RunStarted
 from flows.domain.units import NS_PER_S
 from flows.live import ACCOUNT_STREAM
 from flows.market_rows import MarketRows
-from flows.settings import Settings, load
+from flows.settings import Settings, load_kept
 
 
 def source_of(segment: Path | str) -> str:
@@ -96,10 +96,7 @@ class Run:
         except msgspec.DecodeError as error:
             msg = f"run {self.run_id}: journal entry 0 cannot be read: {error}"
             raise StoreError(msg) from error
-        known = started.settings.items()
-        return load(
-            assignments=[f"{k}={v}" for k, v in known if k in Settings.model_fields]
-        )
+        return load_kept(started.settings)
 
     def _first_of(self, run_id: str) -> JournalRow:
         [first] = self._journal.events(run_id, 0, 0)

@@ -242,6 +242,17 @@ def load(config: Path | None = None, assignments: Iterable[str] = ()) -> Setting
         raise ConfigurationError(_sentence(error, origins)) from error
 
 
+def load_kept(settings: Mapping[str, str]) -> Settings:
+    """The settings that a run was journalled with; those it did not have, as by now.
+
+    Raises ConfigurationError.
+    """
+    known = settings.items()
+    return load(
+        assignments=[f"{k}={v}" for k, v in known if k in Settings.model_fields]
+    )
+
+
 def _check_name(name: str, origin: str) -> None:
     if name in Settings.model_fields:
         return

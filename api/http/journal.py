@@ -1,6 +1,6 @@
 """What the journals in a directory hold, as JSON values."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import closing
 from pathlib import Path
 
@@ -16,13 +16,13 @@ _MOST_READ = 200_000
 
 def newest_entry(data: Path) -> JournalRow | None:
     """The last entry of the last run; None where there is none. Raises StoreError."""
-    path = data / JOURNAL
-    if not path.exists():
-        return None
-    with closing(JournalReader(path)) as reader:
-        for run_id in reader.runs_back():
-            return reader.newest(run_id, (), above=-1, limit=1)[0]
-    return None
+    return _of_last_run(data, lambda reader, run_id: reader.last_sequence(run_id))
+
+
+def last_run(data: Path) -> Json | None:
+    """What the last run began with; None where there is none. Raises StoreError."""
+    row = _of_last_run(data, lambda _reader, _run_id: 0)
+    return None if row is None else _told(row)
 
 
 def newest(data: Path, kinds: Collection[str], limit: int) -> list[Json]:
@@ -40,10 +40,26 @@ def newest(data: Path, kinds: Collection[str], limit: int) -> list[Json]:
             last = reader.last_sequence(run_id)
             above = max(last - left, -1)
             rows = reader.newest(run_id, kinds, above=above, limit=limit - len(found))
-            for row in rows:
-                place = {"run_id": run_id, "sequence": row.sequence}
-                found.append({**msgspec.json.decode(row.body), **place})
+            found += map(_told, rows)
             left -= last - above
             if len(found) == limit or left <= 0:
                 break
     return found
+
+
+def _told(row: JournalRow) -> Json:
+    place = {"run_id": row.run_id, "sequence": row.sequence}
+    return {**msgspec.json.decode(row.body), **place}
+
+
+def _of_last_run(
+    data: Path, sequence_in: Callable[[JournalReader, str], int]
+) -> JournalRow | None:
+    path = data / JOURNAL
+    if not path.exists():
+        return None
+    with closing(JournalReader(path)) as reader:
+        for run_id in reader.runs_back():
+            sequence = sequence_in(reader, run_id)
+            return reader.events(run_id, sequence, sequence)[0]
+    return None

@@ -21,6 +21,27 @@ Band = tuple[Decimal, Decimal]
 """Lower and upper end of a 95 % confidence band."""
 
 
+class TradeSums(msgspec.Struct, frozen=True):
+    """What round trips add up to, in the quote asset."""
+
+    trades: int
+    wins: int
+    """Trades with a net gain."""
+    gains: Decimal
+    """Of the trades with a net gain, net."""
+    losses: Decimal
+    """Of the trades with a net loss, net and positive."""
+    net_squares: Decimal
+    """Each trade's net, squared."""
+    fees: Decimal
+    entry_notional: Decimal
+
+    @property
+    def net(self) -> Decimal:
+        """P&L after fees."""
+        return self.gains - self.losses
+
+
 class Evidence(msgspec.Struct, frozen=True):
     """Round trips judged after fees; None where a number is not defined."""
 
@@ -41,8 +62,22 @@ class Evidence(msgspec.Struct, frozen=True):
     verdict: str
 
 
+def sum_trades(trades: Sequence[TradeClosed]) -> TradeSums:
+    """What closed trades add up to."""
+    nets = [trade.net for trade in trades]
+    return TradeSums(
+        trades=len(nets),
+        wins=sum(net > 0 for net in nets),
+        gains=sum((net for net in nets if net > 0), Decimal(0)),
+        losses=-sum((net for net in nets if net < 0), Decimal(0)),
+        net_squares=sum((net * net for net in nets), Decimal(0)),
+        fees=sum((trade.fees for trade in trades), Decimal(0)),
+        entry_notional=sum((trade.entry_notional for trade in trades), Decimal(0)),
+    )
+
+
 def weigh(
-    trades: Sequence[TradeClosed],
+    sums: TradeSums,
     *,
     target_bps: Decimal,
     stop_bps: Decimal,
@@ -52,21 +87,19 @@ def weigh(
 
     `round_trip_fee_bps` is assumed for the break-even where no trade has paid any.
     """
-    nets = [trade.net for trade in trades]
-    wins = sum(net > 0 for net in nets)
-    mean_band = mean_band_95(nets)
+    count, mean_band = sums.trades, mean_band_95(sums)
     return Evidence(
-        trades=len(nets),
-        wins=wins,
-        win_rate=Decimal(wins) / len(nets) if nets else None,
-        win_rate_band=wilson_band_95(wins, len(nets)),
+        trades=count,
+        wins=sums.wins,
+        win_rate=Decimal(sums.wins) / count if count else None,
+        win_rate_band=wilson_band_95(sums.wins, count),
         break_even_win_rate=break_even_win_rate(
-            target_bps, stop_bps, _fees_paid_bps(trades) or round_trip_fee_bps
+            target_bps, stop_bps, _fees_paid_bps(sums) or round_trip_fee_bps
         ),
-        profit_factor=profit_factor(nets),
-        mean_net=sum(nets, Decimal(0)) / len(nets) if nets else None,
+        profit_factor=sums.gains / sums.losses if sums.losses else None,
+        mean_net=sums.net / count if count else None,
         mean_net_band=mean_band,
-        verdict=_verdict(len(nets), mean_band),
+        verdict=_verdict(count, mean_band),
     )
 
 
@@ -83,15 +116,14 @@ def wilson_band_95(wins: int, trials: int) -> Band | None:
     return max(low, Decimal(0)), min(high, Decimal(1))
 
 
-def mean_band_95(values: Sequence[Decimal]) -> Band | None:
-    """Mean +- z x s / sqrt(n) with the sample deviation s; None below 2 values."""
-    count = len(values)
-    if count < 2:  # noqa: PLR2004 - one value has no spread
+def mean_band_95(sums: TradeSums) -> Band | None:
+    """Mean net +- z x s / sqrt(n), the sample deviation s; None below 2 trades."""
+    if sums.trades < 2:  # noqa: PLR2004 - one value has no spread
         return None
-    n = Decimal(count)
-    mean = sum(values, Decimal(0)) / n
-    variance = sum(((v - mean) ** 2 for v in values), Decimal(0)) / (n - 1)
-    half = Z_95 * (variance / n).sqrt()
+    n = Decimal(sums.trades)
+    mean = sums.net / n
+    spread = max(sums.net_squares - sums.net * mean, Decimal(0))  # rounding may cross 0
+    half = Z_95 * (spread / (n - 1) / n).sqrt()
     return mean - half, mean + half
 
 
@@ -102,17 +134,9 @@ def break_even_win_rate(
     return min((stop_bps + fee_bps) / (target_bps + stop_bps), Decimal(1))
 
 
-def profit_factor(nets: Sequence[Decimal]) -> Decimal | None:
-    """Sum of gains over sum of losses; None where nothing was lost."""
-    gains = sum((net for net in nets if net > 0), Decimal(0))
-    losses = -sum((net for net in nets if net < 0), Decimal(0))
-    return gains / losses if losses else None
-
-
-def _fees_paid_bps(trades: Sequence[TradeClosed]) -> Decimal:
-    notional = sum((trade.entry_notional for trade in trades), Decimal(0))
-    fees = sum((trade.fees for trade in trades), Decimal(0))
-    return fees * BPS / notional if notional else Decimal(0)
+def _fees_paid_bps(sums: TradeSums) -> Decimal:
+    notional = sums.entry_notional
+    return sums.fees * BPS / notional if notional else Decimal(0)
 
 
 def _verdict(trades: int, mean_band: Band | None) -> str:

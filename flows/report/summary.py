@@ -5,7 +5,7 @@ from collections import Counter
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from flows.domain.evidence import Band, Evidence, weigh
+from flows.domain.evidence import Band, Evidence, sum_trades, weigh
 from flows.domain.imbalance import Zone
 from flows.domain.order import OrderStatus
 from flows.domain.side import Side
@@ -31,7 +31,7 @@ def build_report(
     books = engine.books
     messages = sum(book.counts.depth_events for book in books.by_symbol.values())
     evidence = weigh(
-        tally.trades,
+        sum_trades(tally.trades),
         target_bps=settings.target_bps,
         stop_bps=settings.stop_bps,
         round_trip_fee_bps=2 * settings.taker_fee_bps,

@@ -7,7 +7,7 @@ import pytest
 from flows.domain.evidence import (
     break_even_win_rate,
     mean_band_95,
-    profit_factor,
+    sum_trades,
     weigh,
     wilson_band_95,
 )
@@ -57,14 +57,21 @@ def test_wilson_band_95_no_trial_is_none() -> None:
     assert wilson_band_95(0, 0) is None
 
 
-def test_mean_band_95_three_values_is_mean_and_spread() -> None:
-    low, high = mean_band_95([Decimal(1), Decimal(2), Decimal(3)]) or (0, 0)
+def test_mean_band_95_three_trades_is_mean_and_spread() -> None:
+    sums = sum_trades([_trade("1"), _trade("2"), _trade("3")])
+    low, high = mean_band_95(sums) or (0, 0)
     assert low + high == 4
     assert round(high - low, 6) == Decimal("2.263171")
 
 
-def test_mean_band_95_one_value_is_none() -> None:
-    assert mean_band_95([Decimal(1)]) is None
+def test_mean_band_95_equal_trades_have_no_width() -> None:
+    nets = [_trade("0.333333333333333333333333333")] * 7  # whose squares are rounded
+    low, high = mean_band_95(sum_trades(nets)) or (0, 1)
+    assert high - low < Decimal("1e-12")
+
+
+def test_mean_band_95_one_trade_is_none() -> None:
+    assert mean_band_95(sum_trades([_trade("1")])) is None
 
 
 @pytest.mark.parametrize(
@@ -77,14 +84,22 @@ def test_break_even_win_rate_by_fees_equals_the_known_rate(
     assert round(found, 3) == Decimal(rate)
 
 
-def test_profit_factor_gains_over_losses() -> None:
-    nets = [Decimal(3), Decimal(-1), Decimal(-1), Decimal(0)]
-    assert profit_factor(nets) == Decimal("1.5")
-    assert profit_factor([Decimal(3)]) is None
+def test_sum_trades_keeps_gains_and_losses_apart() -> None:
+    sums = sum_trades([_trade(net) for net in ("3", "-1", "-1.5", "0")])
+    assert (sums.trades, sums.wins) == (4, 1)
+    assert [sums.gains, sums.losses, sums.net] == [3, Decimal("2.5"), Decimal("0.5")]
+    assert sums.net_squares == Decimal("12.25")
+    assert [sums.fees, sums.entry_notional] == [4, 4_000]
+
+
+def test_weigh_profit_factor_is_gains_over_losses() -> None:
+    nets = [_trade(net) for net in ("3", "-1", "-1", "0")]
+    assert weigh(sum_trades(nets), **COSTS).profit_factor == Decimal("1.5")
+    assert weigh(sum_trades([_trade("3")]), **COSTS).profit_factor is None
 
 
 def test_weigh_no_trade_leaves_every_figure_undefined() -> None:
-    evidence = weigh([], **COSTS)
+    evidence = weigh(sum_trades([]), **COSTS)
     assert (evidence.trades, evidence.wins) == (0, 0)
     assert (evidence.win_rate, evidence.win_rate_band) == (None, None)
     assert (evidence.mean_net, evidence.mean_net_band) == (None, None)
@@ -94,12 +109,12 @@ def test_weigh_no_trade_leaves_every_figure_undefined() -> None:
 
 
 def test_weigh_fees_paid_decide_the_break_even() -> None:
-    evidence = weigh([_trade("1", fees="0.7")], **COSTS)
+    evidence = weigh(sum_trades([_trade("1", fees="0.7")]), **COSTS)
     assert round(evidence.break_even_win_rate, 3) == Decimal("0.629")
 
 
 def test_weigh_break_even_trade_is_no_win() -> None:
-    evidence = weigh([_trade("0"), _trade("2")], **COSTS)
+    evidence = weigh(sum_trades([_trade("0"), _trade("2")]), **COSTS)
     assert (evidence.wins, evidence.win_rate) == (1, Decimal("0.5"))
     assert evidence.mean_net == 1
 
@@ -116,4 +131,5 @@ def test_weigh_break_even_trade_is_no_win() -> None:
 def test_weigh_verdict_follows_the_band_of_the_mean(
     nets: list[str], sentence: str
 ) -> None:
-    assert weigh([_trade(net) for net in nets], **COSTS).verdict.startswith(sentence)
+    evidence = weigh(sum_trades([_trade(net) for net in nets]), **COSTS)
+    assert evidence.verdict.startswith(sentence)

@@ -9,7 +9,7 @@ import msgspec
 from fastapi import APIRouter, Response
 
 from api.http.desk import Desk
-from api.http.journal import newest
+from api.http.journal import last_run
 from api.http.routes.common import DeskOf, Viewer, as_json
 from api.http.schema import answers
 from connectors.binance.signing import KEY_FILE_VARIABLE, KEY_VARIABLE, SECRET_VARIABLE
@@ -48,7 +48,7 @@ class ConfigTold(msgspec.Struct, frozen=True):
 @router.get("/config", responses=answers(ConfigTold))
 def config(_caller: Viewer, desk: DeskOf) -> Response:
     """Effective settings, with their defaults; secrets are masked."""
-    run = next(iter(newest(desk.data, {"run_started"}, 1)), None)
+    run = last_run(desk.data)
     running: dict[str, str] = run["settings"] if run else {}
     told = ConfigTold(
         arguments=[_masked(word) for word in desk.supervisor.plan.arguments],

@@ -6,9 +6,12 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from fastapi import APIRouter, Query, Response
 
+from api.http.journal import last_run
 from api.http.routes.common import DeskOf, Viewer, as_json
 from api.http.schema import answers
+from flows.domain.evidence import Band, TradeSums, weigh
 from flows.domain.units import plain
+from flows.settings import load_kept
 
 router = APIRouter(prefix="/history", tags=["history"])
 
@@ -66,6 +69,28 @@ class DayTold(msgspec.Struct):
     net: str
 
 
+class EvidenceTold(msgspec.Struct):
+    """What the closed trades prove after fees, and what they do not.
+
+    Shares are from 0 to 1, bands are of 95 %; null is what is not defined.
+    """
+
+    trades: int
+    wins: int
+    """Trades with a net gain."""
+    gross: str
+    fees: str
+    net: str
+    win_rate: str | None
+    win_rate_band: tuple[str, str] | None
+    break_even_win_rate: str
+    """At which target and stop pay for the fees that were paid."""
+    profit_factor: str | None
+    mean_net: str | None
+    mean_net_band: tuple[str, str] | None
+    verdict: str
+
+
 _TRADES = """
 SELECT run_id, symbol, direction, toUnixTimestamp64Nano(opened_at) AS opened_ns,
     toUnixTimestamp64Nano(received_at) AS closed_ns, quantity, entry_notional,
@@ -75,6 +100,13 @@ WHERE ({symbol:String} = '' OR symbol = {symbol:String})
     AND received_at < fromUnixTimestamp64Nano({before_ns:Int64})
 ORDER BY received_at DESC, run_id DESC, sequence DESC
 LIMIT {limit:UInt32}
+"""
+_SUMS = """
+SELECT count(), countIf(net > 0), sumIf(net, net > 0), -sumIf(net, net < 0),
+    sum(net * net), sum(fees), sum(entry_notional), sum(gross)
+FROM trades_closed
+WHERE ({symbol:String} = '' OR symbol = {symbol:String})
+    AND received_at >= fromUnixTimestamp64Nano({since_ns:Int64})
 """
 _EQUITY = """
 SELECT toUnixTimestamp(bucket) AS at_s, argMax(equity, place) AS equity,
@@ -160,13 +192,62 @@ def daily(_caller: Viewer, desk: DeskOf) -> Response:
     return as_json(_rows(desk.history.query(_DAILY), DayTold))
 
 
+@router.get("/evidence", responses=answers(EvidenceTold))
+def evidence(
+    _caller: Viewer,
+    desk: DeskOf,
+    symbol: Symbol = "",
+    since_s: Annotated[int, Query(ge=0, lt=1 << 32)] = 0,
+) -> Response:
+    """Whether closed trades show an edge after fees, with the bands of the figures."""
+    asked = {"symbol": symbol, "since_ns": since_s * _NS}
+    [(*summed, gross)] = desk.history.query(_SUMS, asked)
+    run = last_run(desk.data)
+    sums, settings = TradeSums(*summed), load_kept(run["settings"] if run else {})
+    found = weigh(
+        sums,
+        target_bps=settings.target_bps,
+        stop_bps=settings.stop_bps,
+        round_trip_fee_bps=2 * settings.taker_fee_bps,
+    )
+    told = EvidenceTold(
+        trades=found.trades,
+        wins=found.wins,
+        gross=_money(gross),
+        fees=_money(sums.fees),
+        net=_money(sums.net),
+        win_rate=_estimate(found.win_rate),
+        win_rate_band=_band(found.win_rate_band),
+        break_even_win_rate=_digits(found.break_even_win_rate),
+        profit_factor=_estimate(found.profit_factor),
+        mean_net=_estimate(found.mean_net),
+        mean_net_band=_band(found.mean_net_band),
+        verdict=found.verdict,
+    )
+    return as_json(told)
+
+
+def _band(band: Band | None) -> tuple[str, str] | None:
+    return None if band is None else (_digits(band[0]), _digits(band[1]))
+
+
+def _estimate(value: Decimal | None) -> str | None:
+    return None if value is None else _digits(value)
+
+
+def _digits(value: Decimal) -> str:
+    return f"{value:.8f}"
+
+
 def _rows(rows: list[tuple[Any, ...]], kind: type[X]) -> list[X]:
     return [kind(*map(_plain, row)) for row in rows]
 
 
 def _plain(value: object) -> object:
-    """Money as everywhere: text without an exponent, and no more digits than it has."""
-    if not isinstance(value, Decimal):
-        return value
+    return _money(value) if isinstance(value, Decimal) else value
+
+
+def _money(value: Decimal) -> str:
+    """As everywhere: text without an exponent, and no more digits than it has."""
     text = plain(value)
     return text.rstrip("0").rstrip(".") if "." in text else text

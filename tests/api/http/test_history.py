@@ -126,6 +126,26 @@ def test_daily_adds_up_by_day_and_symbol(archived: Path) -> None:
     assert Decimal(row["net"]) == ROUNDS * Decimal("-0.281375")
 
 
+def test_evidence_is_weighed_from_every_closed_trade(archived: Path) -> None:
+    with serving(archived) as api:
+        told = api.ask("GET", "/history/evidence", "viewer").json()
+        trades = api.ask("GET", "/history/trades", "viewer").json()
+        none = api.ask("GET", "/history/evidence?symbol=ETHUSDT", "viewer").json()
+        late = api.ask("GET", "/history/evidence?since_s=4000000000", "viewer").json()
+    assert (told["trades"], told["wins"], told["win_rate"]) == (ROUNDS, 0, "0.00000000")
+    for name in ("gross", "fees", "net"):
+        assert Decimal(told[name]) == sum(Decimal(one[name]) for one in trades)
+    low, high = map(Decimal, told["win_rate_band"])
+    assert low == 0
+    assert Decimal("0.48") < high < Decimal("0.50")
+    assert (told["mean_net"], told["profit_factor"]) == ("-0.28137500", "0.00000000")
+    assert told["mean_net_band"] == ["-0.28137500"] * 2
+    assert Decimal(told["break_even_win_rate"]) < Decimal("0.714")  # by fees paid
+    assert told["verdict"].startswith("Too few trades to tell: 4 of the 30")
+    assert (none["trades"], none["win_rate"], none["net"]) == (0, None, "0")
+    assert late == none
+
+
 @pytest.mark.parametrize(
     "query", ["symbol=x'y", "symbol=btc", "limit=0", "before_ns=-1", "limit=x"]
 )

@@ -520,6 +520,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/history/evidence": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Evidence
+         * @description Whether closed trades show an edge after fees, with the bands of the figures.
+         */
+        get: operations["evidence_history_evidence_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/config": {
         parameters: {
             query?: never;
@@ -1004,6 +1024,32 @@ export interface components {
             gross: string;
             fees: string;
             net: string;
+        };
+        /**
+         * EvidenceTold
+         * @description What the closed trades prove after fees, and what they do not.
+         *
+         *         Shares are from 0 to 1, bands are of 95 %; null is what is not defined.
+         */
+        EvidenceTold: {
+            trades: number;
+            wins: number;
+            gross: string;
+            fees: string;
+            net: string;
+            win_rate: string | null;
+            win_rate_band: [
+                string,
+                string
+            ] | null;
+            break_even_win_rate: string;
+            profit_factor: string | null;
+            mean_net: string | null;
+            mean_net_band: [
+                string,
+                string
+            ] | null;
+            verdict: string;
         };
         /**
          * ScanTold
@@ -3114,6 +3160,74 @@ export interface operations {
             };
             /** @description No token or session, or one that is not valid */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many wrong tokens from this address */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Journal or database cannot be read */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The archive does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    evidence_history_evidence_get: {
+        parameters: {
+            query?: {
+                symbol?: string;
+                since_s?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EvidenceTold"];
+                };
+            };
+            /** @description No token or session, or one that is not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It makes no sense; `errors` says where */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

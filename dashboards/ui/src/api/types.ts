@@ -18,6 +18,7 @@ export type Scanned = Schemas["Scanned"];
 export type Trade = Schemas["TradeTold"];
 export type Point = Schemas["PointTold"];
 export type Bar = Schemas["BarTold"];
+export type Evidence = Schemas["EvidenceTold"];
 export type Day = Schemas["DayTold"];
 
 /** An entry of the journal; what it holds beside these depends on its kind. */

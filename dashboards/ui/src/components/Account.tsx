@@ -4,18 +4,18 @@ import { useEngine } from "../api/stream";
 import type { Limit, Position } from "../api/types";
 import { age, words } from "../lib/format";
 import { share, shown } from "../lib/money";
-import { Money, Nothing, Panel, Table } from "./Parts";
+import { type Column, Money, Nothing, Panel, Table } from "./Parts";
 
-const POSITION_COLUMNS = [
+const POSITION_COLUMNS: Column[] = [
   "Symbol",
   "Side",
-  "Quantity",
-  "Entry",
-  "Mark",
-  "Net of fees",
-  "Target",
-  "Stop",
-  "Time left",
+  ["Quantity"],
+  ["Entry"],
+  ["Mark"],
+  ["Net of fees"],
+  ["Target"],
+  ["Stop"],
+  ["Time left"],
   "Leaving",
 ];
 
@@ -68,7 +68,15 @@ export function Positions() {
   );
 }
 
-const ORDER_COLUMNS = ["Symbol", "Side", "For", "Quantity", "Filled", "Age", "Id"];
+const ORDER_COLUMNS: Column[] = [
+  "Symbol",
+  "Side",
+  "For",
+  ["Quantity"],
+  ["Filled"],
+  ["Age"],
+  "Id",
+];
 
 export function Orders() {
   const orders = useEngine((engine) => engine.orders);
@@ -83,7 +91,7 @@ export function Orders() {
           <td className="number">{order.quantity}</td>
           <td className="number">{order.filled}</td>
           <td className="number">{age(order.age_ms)}</td>
-          <td className="number">{order.client_order_id}</td>
+          <td>{order.client_order_id}</td>
         </tr>
       ))}
     </Table>

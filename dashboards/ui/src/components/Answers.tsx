@@ -1,13 +1,13 @@
-/** The four questions of somebody who has five seconds. */
+/** The questions of somebody who has five seconds. */
 
 import { useQuery } from "@tanstack/react-query";
 
 import { get } from "../api/client";
 import { useEngine } from "../api/stream";
-import type { Entry } from "../api/types";
-import { clockSeconds } from "../lib/format";
+import type { Entry, Evidence } from "../api/types";
+import { clockSeconds, percent } from "../lib/format";
 import { told } from "../lib/events";
-import { add } from "../lib/money";
+import { add, shown } from "../lib/money";
 import { Money } from "./Parts";
 import { useActivity } from "./StatusBar";
 
@@ -90,6 +90,40 @@ function Made() {
   );
 }
 
+/** What the archive's closed trades prove; the plain sentence is the domain's own. */
+function Edge() {
+  const { data, error } = useQuery({
+    queryKey: ["evidence"],
+    queryFn: () => get<Evidence>("/history/evidence"),
+    refetchInterval: 5_000,
+  });
+  const [low, high] = data?.win_rate_band ?? [];
+  return (
+    <div className="answer">
+      <dt>Is there an edge?</dt>
+      <dd>
+        {!data ? (
+          (error?.message ?? "–")
+        ) : data.trades === 0 ? (
+          "No trade was closed yet"
+        ) : (
+          <>
+            {data.wins} of {data.trades} won: {percent(data.win_rate)},{" "}
+            {percent(data.break_even_win_rate)} needed
+          </>
+        )}
+        {data && data.trades > 0 && (
+          <small>
+            95 % band {percent(low)} to {percent(high)}, profit factor{" "}
+            {data.profit_factor === null ? "–" : shown(data.profit_factor, 2)}.{" "}
+            {data.verdict}
+          </small>
+        )}
+      </dd>
+    </div>
+  );
+}
+
 function Why() {
   const [newest] = useEntries(DECISIONS, 1).data ?? [];
   const { word, why } = useActivity();
@@ -114,6 +148,7 @@ export function Answers() {
       <Data />
       <Held />
       <Made />
+      <Edge />
       <Why />
     </dl>
   );

@@ -6,7 +6,15 @@ import { useEngine, useKnown } from "../api/stream";
 import type { Book } from "../api/types";
 import { age } from "../lib/format";
 import { add } from "../lib/money";
-import { Badge, Nothing, Panel, Table, stateTone, zoneTone } from "./Parts";
+import {
+  Badge,
+  type Column,
+  Nothing,
+  Panel,
+  Table,
+  stateTone,
+  zoneTone,
+} from "./Parts";
 
 const BPS = 10_000;
 
@@ -53,7 +61,17 @@ const Row = memo(function Row(props: {
   );
 });
 
-const COLUMNS = ["Symbol", "Book", "Bid", "Ask", "bps", "B/A", "Zone", "Gaps", "Age"];
+const COLUMNS: Column[] = [
+  "Symbol",
+  "Book",
+  ["Bid"],
+  ["Ask"],
+  ["bps"],
+  ["B/A"],
+  "Zone",
+  ["Gaps"],
+  ["Age"],
+];
 
 export function Books(props: { chosen: string; onChoose: (symbol: string) => void }) {
   const books = useEngine((engine) => engine.books);

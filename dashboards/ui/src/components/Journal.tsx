@@ -9,7 +9,7 @@ import { TOLD_KINDS, told, toneOf } from "../lib/events";
 import { clock, clockSeconds, words } from "../lib/format";
 import { Orders, Refusals } from "./Account";
 import { useEntries } from "./Answers";
-import { Money, Nothing, Panel, Table } from "./Parts";
+import { type Column, Money, Nothing, Panel, Table } from "./Parts";
 
 const WHY_KINDS = TOLD_KINDS.filter((kind) => kind !== "book_state_changed");
 
@@ -44,7 +44,15 @@ export function Events() {
   );
 }
 
-const FILL_COLUMNS = ["Time (UTC)", "Symbol", "Side", "Price", "Quantity", "Fee", "As"];
+const FILL_COLUMNS: Column[] = [
+  "Time (UTC)",
+  "Symbol",
+  "Side",
+  ["Price"],
+  ["Quantity"],
+  ["Fee"],
+  "As",
+];
 
 function Fills() {
   const { data } = useEntries(["fill", "outside_fill"], 50);
@@ -53,7 +61,9 @@ function Fills() {
     <Table label="Fills" columns={FILL_COLUMNS}>
       {data.map((fill) => (
         <tr key={`${fill.run_id} ${fill.sequence}`}>
-          <td className="number">{clock(fill.received_ns)}</td>
+          <td>
+            <time>{clock(fill.received_ns)}</time>
+          </td>
           <th scope="row">{fill.symbol}</th>
           <td>{String(fill["side"])}</td>
           <td className="number">{String(fill["price"])}</td>
@@ -81,7 +91,15 @@ function Archived<T>(props: {
   return <>{props.children(data)}</>;
 }
 
-const TRADE_COLUMNS = ["Closed", "Symbol", "Side", "Left by", "Gross", "Fees", "Net"];
+const TRADE_COLUMNS: Column[] = [
+  "Closed (UTC)",
+  "Symbol",
+  "Side",
+  "Left by",
+  ["Gross"],
+  ["Fees"],
+  ["Net"],
+];
 
 const Trades = () => (
   <Archived<Trade> path="/history/trades?limit=50" nothing="No trade was closed yet.">
@@ -89,7 +107,9 @@ const Trades = () => (
       <Table label="Closed trades" columns={TRADE_COLUMNS}>
         {trades.map((trade) => (
           <tr key={`${trade.run_id} ${trade.symbol} ${trade.closed_ns}`}>
-            <td className="number">{clockSeconds(trade.closed_ns)}</td>
+            <td>
+              <time>{clockSeconds(trade.closed_ns)}</time>
+            </td>
             <th scope="row">{trade.symbol}</th>
             <td>{trade.direction}</td>
             <td>{words(trade.exit_purpose)}</td>
@@ -109,7 +129,15 @@ const Trades = () => (
   </Archived>
 );
 
-const DAY_COLUMNS = ["Day (UTC)", "Symbol", "Trades", "Won", "Gross", "Fees", "Net"];
+const DAY_COLUMNS: Column[] = [
+  "Day (UTC)",
+  "Symbol",
+  ["Trades"],
+  ["Won"],
+  ["Gross"],
+  ["Fees"],
+  ["Net"],
+];
 
 const Days = () => (
   <Archived<Day> path="/history/daily" nothing="No trade was closed yet.">
@@ -117,7 +145,9 @@ const Days = () => (
       <Table label="P&L by day and symbol" columns={DAY_COLUMNS}>
         {days.map((day) => (
           <tr key={`${day.day} ${day.symbol}`}>
-            <td className="number">{day.day}</td>
+            <td>
+              <time>{day.day}</time>
+            </td>
             <th scope="row">{day.symbol}</th>
             <td className="number">{day.trades}</td>
             <td className="number">{day.wins}</td>

@@ -69,10 +69,13 @@ export const Nothing = (props: { children: ReactNode }) => (
   <p className="nothing">{props.children}</p>
 );
 
+/** A heading; `[heading]` stands over numbers. */
+export type Column = string | [string];
+
 /** A table that scrolls by itself where it is wider than its place. */
 export function Table(props: {
   label: string;
-  columns: string[];
+  columns: Column[];
   className?: string;
   children: ReactNode;
 }) {
@@ -87,7 +90,11 @@ export function Table(props: {
         <thead>
           <tr>
             {props.columns.map((column) => (
-              <th key={column} scope="col">
+              <th
+                key={String(column)}
+                scope="col"
+                className={Array.isArray(column) ? "number" : ""}
+              >
                 {column}
               </th>
             ))}
