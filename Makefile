@@ -11,7 +11,7 @@ PICTURES := bot-wide-dark bot-narrow-light killed scanner-wide
 MUTMUT := mutmut==3.8.1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ui types demo test check chaos mutants screenshots bench clean lock
+.PHONY: help setup ui types demo test check chaos mutants screenshots bench load clean lock
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -57,6 +57,9 @@ screenshots: setup ui ## Make the pictures of the user guide anew
 
 bench: setup ## Measure the speed of the books and of the whole path
 	$(BIN)/mft bench
+
+load: setup ui ## Measure what the page and 200 readers of the stream cost
+	$(BIN)/python -m tests.dashboards.load
 
 clean: ## Remove .venv, caches and build products; recordings and results stay
 	rm -rf $(UI)/node_modules api/http/page

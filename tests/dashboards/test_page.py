@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from connectors.output import KILL_LATCH, SCANS
+from tests.dashboards import load
 from tests.dashboards.desk import (
     PATIENCE_MS,
     Desk,
@@ -238,6 +239,28 @@ def test_page_scanner_scans_to_a_verdict(desk: Desk, page: Page) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     shoot(page, "scanner-narrow")
     wait_for(lambda: desk.ask("/history/daily") is not None)
+
+
+def test_page_twenty_symbols_are_all_told_as_they_move(
+    tmp_path: Path, record_testsuite_property: Callable[[str, object], None]
+) -> None:
+    with desk_in(tmp_path / "data", load.SYMBOLS) as desk:
+        measured = load.measure_page(desk, seconds=5)
+        with browser_page(need_page()) as page:
+            log_in(page, desk)
+            rows = page.locator(".books tbody tr")
+            expect(rows).to_have_count(20)
+            first = rows.all_inner_texts()
+            wait_for(
+                lambda: all(
+                    now.split()[2:4] != then.split()[2:4]
+                    for now, then in zip(rows.all_inner_texts(), first, strict=True)
+                )
+            )
+    record_testsuite_property("page", measured)
+    assert measured["symbols"] == 20
+    assert measured["updates_per_s"] > 0
+    assert measured["frames_per_s"] > 0
 
 
 def test_page_viewer_sees_everything_and_controls_nothing(desk: Desk) -> None:
