@@ -4,7 +4,6 @@
 """
 
 import os
-import socket
 from random import Random
 
 import pytest
@@ -23,17 +22,11 @@ from flows.domain.units import NS_PER_S
 from flows.domain.view import BookView
 from flows.wall_clock import WallClock
 from tests.chaos.market import CALM, compare_with_exchange
+from tests.flows.engine_process import free_port
 
 SYMBOLS = ["BTCUSDT", "ETHUSDT"]
 SCENARIOS = range(10 if os.environ.get("MFT_CHAOS") == "all" else 2)
 PATIENCE_NS = 60 * NS_PER_S
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class SocketRun:

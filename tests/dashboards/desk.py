@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +15,7 @@ import pytest
 from playwright.sync_api import Page, sync_playwright
 
 from api.http.routes.page import PAGE
-from tests.flows.engine_process import Running, rows_of, wait_for
+from tests.flows.engine_process import Running, free_port, rows_of, wait_for
 from tests.flows.replay_samples import ROOT
 
 PATIENCE_MS = 60_000
@@ -44,11 +43,11 @@ def need_page() -> str:
     return chromium
 
 
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-    return port
+def resident_mib(pid: int) -> int:
+    """Memory of a process."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    [line] = [one for one in status.splitlines() if one.startswith("VmRSS:")]
+    return int(line.split()[1]) // 1_024
 
 
 class Desk:

@@ -21,7 +21,14 @@ from urllib.error import HTTPError
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from tests.dashboards.desk import Desk, browser_page, desk_in, log_in, need_page
+from tests.dashboards.desk import (
+    Desk,
+    browser_page,
+    desk_in,
+    log_in,
+    need_page,
+    resident_mib,
+)
 from tests.flows.engine_process import wait_for
 
 SYMBOLS = ",".join(f"S{place:02}USDT" for place in range(20))
@@ -99,28 +106,22 @@ def _p99_us(desk: Desk, seconds: float) -> float:
     return float(engine["latency"]["p99_ns"] / _NS_PER_US)
 
 
-def _rss_mib(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status").read_text()
-    [line] = [one for one in status.splitlines() if one.startswith("VmRSS:")]
-    return int(line.split()[1]) / 1_024
-
-
 def measure_readers(desk: Desk, rounds: int, seconds: float) -> dict[str, Any]:
     """The engine's p99 alone and with readers, in turn."""
     alone, read = [], []
-    memory = [_rss_mib(desk.up.process.pid)]
+    memory = [resident_mib(desk.up.process.pid)]
     for _ in range(rounds):
         alone.append(_p99_us(desk, seconds))
         with _readers(desk):
             read.append(_p99_us(desk, seconds))
-            memory.append(_rss_mib(desk.up.process.pid))
+            memory.append(resident_mib(desk.up.process.pid))
     ratio = statistics.median(read) / statistics.median(alone)
     return {
         "readers": READERS + NEVER,
         "p99_alone_us": alone,
         "p99_with_readers_us": read,
         "p99_ratio_of_medians": round(ratio, 3),
-        "api_rss_mib": [round(one, 1) for one in memory],
+        "api_rss_mib": memory,
     }
 
 

@@ -12,9 +12,9 @@ from urllib.request import urlopen
 import pytest
 
 from dashboards.grafana.__main__ import texts
-from tests.dashboards.desk import Desk, desk_in, free_port
+from tests.dashboards.desk import Desk, desk_in
 from tests.dashboards.macros import queries
-from tests.flows.engine_process import Running, wait_for
+from tests.flows.engine_process import Running, free_port, wait_for
 from tests.flows.replay_samples import ROOT
 
 PLACE = ROOT / "dashboards" / "prometheus"

@@ -21,7 +21,7 @@ from connectors.output import JOURNAL, KILL_LATCH
 from flows.domain.books import Books
 from flows.settings import Settings
 from flows.telemetry import Observer, OrderLatencyTold
-from tests.api.http.samples import Api, engine_in, serving
+from tests.api.http.samples import Api, engine_in, merged, serving
 from tests.domain.scene import START_NS, Scene
 from tests.flows.archive_samples import journal_entries
 
@@ -396,16 +396,3 @@ def test_patch_between_any_two_values_makes_one_of_the_other(
     before: object, after: object
 ) -> None:
     assert merged(before, patch_between(before, after)) == after
-
-
-def merged(target: Any, patch: Any) -> Any:
-    """RFC 7386, section 2."""
-    if not isinstance(patch, dict):
-        return patch
-    result = dict(target) if isinstance(target, dict) else {}
-    for name, value in patch.items():
-        if value is None:
-            result.pop(name, None)
-        else:
-            result[name] = merged(result.get(name), value)
-    return result

@@ -5,9 +5,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 from socket import SO_RCVBUF, SOL_SOCKET
-from typing import Any
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
@@ -16,7 +14,8 @@ from websockets.exceptions import ConnectionClosed
 from api.http.link import Json
 from api.http.telling import Telling
 from api.http.websocket import STALLED_S
-from tests.dashboards.desk import Desk, desk_in
+from tests.api.http.samples import merged
+from tests.dashboards.desk import Desk, desk_in, resident_mib
 from tests.flows.engine_process import PATIENCE_S, rows_of, wait_for
 
 READERS, NEVER = 180, 20
@@ -31,25 +30,6 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     data = tmp_path_factory.mktemp("stream") / "data"
     with desk_in(data, "BTCUSDT,ETHUSDT") as desk:
         yield desk
-
-
-def resident_mib(pid: int) -> int:
-    status = Path(f"/proc/{pid}/status").read_text()
-    [line] = [one for one in status.splitlines() if one.startswith("VmRSS:")]
-    return int(line.split()[1]) // 1_024
-
-
-def merged(target: Any, patch: Any) -> Any:
-    """RFC 7386, as a client does it."""
-    if not isinstance(patch, dict):
-        return patch
-    result = dict(target) if isinstance(target, dict) else {}
-    for name, value in patch.items():
-        if value is None:
-            result.pop(name, None)
-        else:
-            result[name] = merged(result.get(name), value)
-    return result
 
 
 class Reader:
