@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from pathlib import Path
 from threading import Thread
@@ -76,6 +77,8 @@ class Desk:
         self.scans = Scans(data)
         self.telling = Telling(lambda: self.state)
         self.kill_told: KillProgress | None = None
+        self.killer = ThreadPoolExecutor(1, "kill")
+        """Kills are told from a thread that no other work can keep busy."""
         self._killing: Thread | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -94,6 +97,7 @@ class Desk:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.killer.shutdown(wait=False)
         await asyncio.to_thread(self.archive.end)
         self.history.close()
 

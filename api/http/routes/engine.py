@@ -117,7 +117,7 @@ async def kill(caller: Operator, desk: DeskOf, order: Order | None = None) -> Re
             asyncio.run_coroutine_threadsafe(desk.link.touch(), loop)
 
     reason = order.reason if order else ""
-    told = await asyncio.to_thread(desk.kill, caller, reason, on_step)
+    told = await loop.run_in_executor(desk.killer, desk.kill, caller, reason, on_step)
     return as_json(told, HTTPStatus.ACCEPTED)
 
 

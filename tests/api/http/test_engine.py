@@ -1,6 +1,8 @@
 """What the API tells of an engine and lets it do."""
 
+import asyncio
 import json
+import threading
 import time
 from http import HTTPStatus
 from pathlib import Path
@@ -341,6 +343,25 @@ def test_kill_without_an_engine_leaves_the_latch(tmp_path: Path) -> None:
         told = wait_until_done(api)
     assert (tmp_path / KILL_LATCH).exists()
     assert any("kill latch is in place" in step for step in told["steps"])
+
+
+def test_kill_while_every_other_thread_waits_is_told_at_once(tmp_path: Path) -> None:
+    go_on = threading.Event()
+    with engine_in(tmp_path, **whole_state()) as engine, serving(tmp_path) as api:
+
+        async def occupy() -> None:
+            loop = asyncio.get_running_loop()
+            for _ in range(64):  # more than the loop has threads of its own
+                loop.run_in_executor(None, go_on.wait)
+
+        try:
+            assert api.client.portal is not None
+            api.client.portal.call(occupy)
+            reply = api.ask("POST", "/engine/kill", "operator")
+            assert reply.status_code == HTTPStatus.ACCEPTED
+            assert [verb for verb, *_ in engine.told] == ["kill"]
+        finally:
+            go_on.set()
 
 
 def test_kill_whose_latch_cannot_be_written_says_so(tmp_path: Path) -> None:
