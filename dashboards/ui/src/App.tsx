@@ -1,5 +1,6 @@
 /** The page: a session first, then one of its two screens. */
 
+import { useQueryClient } from "@tanstack/react-query";
 import { useCallback, useEffect, useState } from "react";
 
 import { Problem, resume } from "./api/client";
@@ -39,6 +40,11 @@ function Unheard() {
 function Screens(props: { session: Session; onLogout: () => void }) {
   const { session, onLogout } = props;
   const screen = useScreen();
+  const queries = useQueryClient();
+  const isConnected = useKnown((known) => known.isConnected);
+  useEffect(() => {
+    if (isConnected) void queries.invalidateQueries(); // what was missed meanwhile
+  }, [isConnected, queries]);
   useEffect(() => {
     whenLost(() => {
       resume().catch((error: Problem) => {

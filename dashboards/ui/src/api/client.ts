@@ -41,7 +41,25 @@ async function ask<T>(method: string, path: string, body?: unknown): Promise<T> 
   return (reply.status === 204 ? undefined : await reply.json()) as T;
 }
 
-export const get = <T>(path: string): Promise<T> => ask<T>("GET", path);
+/** Of the six connections that a browser opens to a host; orders find one free. */
+const MOST_QUESTIONS = 4;
+
+let asking = 0;
+const waiting: (() => void)[] = [];
+
+async function inTurn<T>(question: () => Promise<T>): Promise<T> {
+  if (asking < MOST_QUESTIONS) asking += 1;
+  else await new Promise<void>((go) => waiting.push(go));
+  try {
+    return await question();
+  } finally {
+    const next = waiting.shift();
+    if (next) next();
+    else asking -= 1;
+  }
+}
+
+export const get = <T>(path: string): Promise<T> => inTurn(() => ask<T>("GET", path));
 
 export const post = <T>(path: string, body: unknown = {}): Promise<T> =>
   ask<T>("POST", path, body);

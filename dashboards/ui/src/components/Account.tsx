@@ -10,12 +10,12 @@ const POSITION_COLUMNS: Column[] = [
   "Symbol",
   "Side",
   ["Quantity"],
+  ["Net of fees"],
+  ["Time left"],
   ["Entry"],
   ["Mark"],
-  ["Net of fees"],
   ["Target"],
   ["Stop"],
-  ["Time left"],
   "Leaving",
 ];
 
@@ -33,19 +33,19 @@ function PositionRow({ position }: { position: Position }) {
       </td>
       <td className="number">{position.quantity}</td>
       <td className="number">
+        <Money value={position.net} digits={4} isGain name="position-net" />
+      </td>
+      <td className="number">{position.left_s} s</td>
+      <td className="number">
         <Money value={position.entry_price} digits={digits} />
       </td>
       <td className="number">{position.mark}</td>
-      <td className="number">
-        <Money value={position.net} digits={4} isGain name="position-net" />
-      </td>
       <td className="number">
         <Money value={position.target_price} digits={digits} />
       </td>
       <td className="number">
         <Money value={position.stop_price} digits={digits} />
       </td>
-      <td className="number">{position.left_s} s</td>
       <td>{position.closing ? words(position.closing) : "–"}</td>
     </tr>
   );

@@ -26,6 +26,10 @@ function spreadBps(book: Book): string {
   return bid && ask ? (((ask - bid) / (ask + bid)) * 2 * BPS).toFixed(2) : "–";
 }
 
+/** B/A; infinite where nothing is asked, nothing where there is no book. */
+const ratioOf = (book: Book): string =>
+  book.bids.length + book.asks.length ? (book.ratio ?? "∞") : "–";
+
 const Row = memo(function Row(props: {
   symbol: string;
   book: Book;
@@ -48,13 +52,13 @@ const Row = memo(function Row(props: {
       <td>
         <Badge tone={stateTone(book.state)}>{book.state}</Badge>
       </td>
-      <td className="number">{priceOf(book.bids) ?? "–"}</td>
-      <td className="number">{priceOf(book.asks) ?? "–"}</td>
-      <td className="number">{spreadBps(book)}</td>
-      <td className={`number ${zoneTone(book.zone)}`}>{book.ratio ?? "∞"}</td>
+      <td className={`number ${zoneTone(book.zone)}`}>{ratioOf(book)}</td>
       <td>
         <Badge tone={zoneTone(book.zone)}>{book.zone ?? "–"}</Badge>
       </td>
+      <td className="number">{priceOf(book.bids) ?? "–"}</td>
+      <td className="number">{priceOf(book.asks) ?? "–"}</td>
+      <td className="number">{spreadBps(book)}</td>
       <td className="number">{book.gaps}</td>
       <td className="number">{age(book.view_age_ms)}</td>
     </tr>
@@ -64,11 +68,11 @@ const Row = memo(function Row(props: {
 const COLUMNS: Column[] = [
   "Symbol",
   "Book",
+  ["B/A"],
+  "Zone",
   ["Bid"],
   ["Ask"],
   ["bps"],
-  ["B/A"],
-  "Zone",
   ["Gaps"],
   ["Age"],
 ];
@@ -176,7 +180,7 @@ export function Ladder(props: { symbol: string; buyAbove: number; sellBelow: num
         ))}
         <div className="middle" role="row">
           <span role="cell">{spreadBps(book)} bps</span>
-          <span role="cell">B/A {book.ratio ?? "∞"}</span>
+          <span role="cell">B/A {ratioOf(book)}</span>
         </div>
         {book.bids.map((level) => (
           <Level key={`b${level[0]}`} side="bid" level={level} most={most} />

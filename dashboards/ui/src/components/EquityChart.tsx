@@ -14,19 +14,20 @@ import { stream, useEngine } from "../api/stream";
 import type { Point } from "../api/types";
 import { subtract } from "../lib/money";
 import { Money, Panel } from "./Parts";
-import { chartIn, colours } from "./charts";
+import { chartIn, colours, useThemeName } from "./charts";
 
 const SHOWN_S = 24 * 3_600;
 const STEP_S = 10;
 
 export function EquityChart() {
+  const theme = useThemeName();
   const place = useRef<HTMLDivElement>(null);
   const [series, setSeries] = useState<ISeriesApi<"Area"> | null>(null);
   const drawdown = useEngine((engine) => engine.drawdown);
   const limit = useEngine((engine) => engine.limits["drawdown"]?.limit);
   const since = Math.floor(Date.now() / 1_000) - SHOWN_S;
   const points = useQuery({
-    queryKey: ["equity"],
+    queryKey: ["equity", theme],
     queryFn: () => get<Point[]>(`/history/equity?since_s=${since}&step_s=${STEP_S}`),
     staleTime: Infinity,
     retry: 1,
@@ -49,7 +50,7 @@ export function EquityChart() {
       setSeries(null);
       end();
     };
-  }, []);
+  }, [theme]);
 
   useEffect(() => {
     if (!series) return;

@@ -19,7 +19,7 @@ import { stream, useKnown } from "../api/stream";
 import type { Bar, Book, Entry, Position } from "../api/types";
 import { useEntries } from "./Answers";
 import { Panel } from "./Parts";
-import { chartIn, colours } from "./charts";
+import { chartIn, colours, useThemeName } from "./charts";
 
 const SHOWN_S = 900;
 const MARKED = ["signal", "fill"];
@@ -81,12 +81,13 @@ function priceLines(series: Series, position: Position): IPriceLine[] {
 
 export function PriceChart(props: { symbol: string }) {
   const { symbol } = props;
+  const theme = useThemeName();
   const place = useRef<HTMLDivElement>(null);
   const [series, setSeries] = useState<Series | null>(null);
   const plugin = useRef<ISeriesMarkersPluginApi<Time> | null>(null);
   const since = Math.floor(Date.now() / 1_000) - SHOWN_S;
   const bars = useQuery({
-    queryKey: ["bars", symbol],
+    queryKey: ["bars", symbol, theme],
     queryFn: () => get<Bar[]>(`/history/bars?symbol=${symbol}&since_s=${since}`),
     enabled: symbol !== "",
     staleTime: Infinity,
@@ -113,7 +114,7 @@ export function PriceChart(props: { symbol: string }) {
       plugin.current = null;
       end();
     };
-  }, []);
+  }, [theme]);
 
   useEffect(() => {
     if (!series) return;

@@ -49,22 +49,34 @@ function DataAge() {
   );
 }
 
-const themes = ["dark", "light"] as const;
+const LIGHT = matchMedia("(prefers-color-scheme: light)");
+const KEPT = "mft.theme";
 
-function ThemeButton() {
-  const preferred = matchMedia("(prefers-color-scheme: light)").matches
-    ? "light"
-    : "dark";
-  const kept = localStorage.getItem("mft.theme");
-  const [theme, setTheme] = useState(kept ?? preferred);
+/** The theme that was chosen, else the system's as it changes. */
+function useTheme(): [string, (theme: string) => void] {
+  const [chosen, setChosen] = useState(localStorage.getItem(KEPT));
+  const [system, setSystem] = useState(LIGHT.matches ? "light" : "dark");
+  const theme = chosen ?? system;
+  useEffect(() => {
+    const follow = (): void => setSystem(LIGHT.matches ? "light" : "dark");
+    LIGHT.addEventListener("change", follow);
+    return () => LIGHT.removeEventListener("change", follow);
+  }, []);
   useEffect(() => {
     document.documentElement.dataset.theme = theme;
-    localStorage.setItem("mft.theme", theme);
-    window.dispatchEvent(new Event("mft.theme"));
   }, [theme]);
-  const other = themes.find((one) => one !== theme) ?? "dark";
+  const choose = (wanted: string): void => {
+    localStorage.setItem(KEPT, wanted);
+    setChosen(wanted);
+  };
+  return [theme, choose];
+}
+
+function ThemeButton() {
+  const [theme, choose] = useTheme();
+  const other = theme === "dark" ? "light" : "dark";
   return (
-    <button type="button" onClick={() => setTheme(other)} aria-label={`${other} theme`}>
+    <button type="button" onClick={() => choose(other)} aria-label={`${other} theme`}>
       {theme === "dark" ? "☀" : "☾"}
     </button>
   );

@@ -1,5 +1,7 @@
 /** What both charts share: colours of the theme, and a place that follows its size. */
 
+import { useSyncExternalStore } from "react";
+
 import {
   ColorType,
   type DeepPartial,
@@ -38,13 +40,16 @@ function options(): DeepPartial<TimeChartOptions> {
 /** A chart in an element, in the colours of the theme; `end` takes it away. */
 export function chartIn(element: HTMLElement): { chart: IChartApi; end: () => void } {
   const chart = createChart(element, options());
-  const repaint = (): void => chart.applyOptions(options());
-  window.addEventListener("mft.theme", repaint);
-  return {
-    chart,
-    end: () => {
-      window.removeEventListener("mft.theme", repaint);
-      requestAnimationFrame(() => chart.remove()); // after the frame it may still draw
-    },
-  };
+  // after the frame it may still draw
+  return { chart, end: () => requestAnimationFrame(() => chart.remove()) };
 }
+
+function onTheme(listener: () => void): () => void {
+  const watch = new MutationObserver(listener);
+  watch.observe(document.documentElement, { attributeFilter: ["data-theme"] });
+  return () => watch.disconnect();
+}
+
+/** The theme's name; a chart is drawn anew with each. */
+export const useThemeName = (): string =>
+  useSyncExternalStore(onTheme, () => document.documentElement.dataset.theme ?? "");

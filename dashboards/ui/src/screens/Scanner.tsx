@@ -262,6 +262,7 @@ function Order(props: { isShut: boolean; onStarted: () => void }) {
 export function Scanner(props: { session: Session }) {
   const isOperator = props.session.role === "operator";
   const queries = useQueryClient();
+  const [problem, setProblem] = useState("");
   const [chosen, setChosen] = useState("");
   const status = useQuery({
     queryKey: ["scan"],
@@ -302,15 +303,20 @@ export function Scanner(props: { session: Session }) {
             <button
               type="button"
               disabled={!isOperator}
-              onClick={() => void post("/scanner/stop")}
+              onClick={() => {
+                setProblem("");
+                post("/scanner/stop").catch((error: Error) =>
+                  setProblem(error.message),
+                );
+              }}
             >
               End it now
             </button>
           </p>
         )}
-        {scan?.problem && (
+        {(problem || scan?.problem) && (
           <p className="problem" role="alert">
-            {scan.problem}
+            {problem || scan?.problem}
           </p>
         )}
       </Panel>
