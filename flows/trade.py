@@ -42,6 +42,7 @@ from flows.flatten import Access, leave_access
 from flows.guard import Guard, NoGuard
 from flows.kill_keeper import KillKeeper, latched_opening
 from flows.live import MarketJob, Orders, listed_instruments, open_market
+from flows.priority import go_first
 from flows.restart import succeed
 from flows.run import run
 from flows.sending import sending
@@ -80,6 +81,7 @@ def trade(job: TradeJob, on_status: OnStatus = lambda _status: None) -> Telemetr
     (`flows/supervision.py`). Raises the TradingError that ended it early.
     """
     begun = time.monotonic()
+    go_first()
     with DataDirectory(job.data) as data:
         try:
             return persevere(lambda: _trade(_rest_of(job, begun), data, on_status))

@@ -13,6 +13,7 @@ from api.http.websocket import ImpatientWebSocket
 from connectors.lock import lock_directory
 from connectors.output import is_engine_in
 from flows.domain.errors import ConfigurationError
+from flows.priority import stand_back
 
 _LOCK = ".api.lock"
 _FAREWELL_S = 3
@@ -35,6 +36,7 @@ def serve(
     as this runs; 0 is a free one.
     Raises ConfigurationError.
     """
+    stand_back()
     with lock_directory(
         data, _LOCK, use="for the API", refusal="another API serves it"
     ):

@@ -160,7 +160,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         with desk_in(Path(place) / "page", SYMBOLS) as desk:
             page = measure_page(desk, asked.seconds)
-        with desk_in(Path(place) / "readers", "BTCUSDT,ETHUSDT") as desk:
+        with desk_in(Path(place) / "readers", SYMBOLS) as desk:
             readers = measure_readers(desk, asked.rounds, asked.seconds)
     sys.stdout.write(json.dumps({"page": page, "stream": readers}, indent=2) + "\n")
 

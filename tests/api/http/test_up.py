@@ -101,6 +101,13 @@ def test_mft_up_starts_an_engine_that_outlives_it_and_is_found_again(
     assert "Traceback" not in err
 
 
+def test_mft_up_stands_back_for_its_engine(up: Up) -> None:
+    wait_for(up.is_trading)
+    [engine] = up.pids_of(b"trade")
+    assert os.sched_getscheduler(up.running.process.pid) == os.SCHED_BATCH
+    assert os.sched_getscheduler(engine) == os.SCHED_OTHER
+
+
 def test_mft_up_engine_killed_is_started_again_and_goes_on(up: Up) -> None:
     wait_for(up.is_trading)
     [engine] = up.pids_of(b"trade")
