@@ -53,19 +53,21 @@ class ArchiveKeeper:
         self._command = command
         self._clock = clock
         self._child: subprocess.Popen[bytes] | None = None
-        self._is_wanted, self._port = False, 0
+        self._port = 0
         self._started_s = self._due_s = 0.0
         self._failures = 0
+        self.is_wanted = False
+        """Whether one is kept here."""
         self.losses = 0
         """Times that one which was kept here has ended by itself."""
 
     def begin(self, port: int = 0) -> None:
         """Keep one running from now on, answering at a port; 0: at a free one."""
-        self._is_wanted, self._port = True, port
+        self.is_wanted, self._port = True, port
 
     def end(self) -> None:
         """Let the one that was started here finish; one of somebody else goes on."""
-        self._is_wanted = False
+        self.is_wanted = False
         child, self._child = self._child, None
         if child is None:
             return
@@ -87,7 +89,7 @@ class ArchiveKeeper:
             self._due_s = self._clock() + wait_s
             self.losses += 1
             _log.error("archive_lost", status=status)
-        if not self._is_wanted or self._child is not None or is_archive_in(self._data):
+        if not self.is_wanted or self._child is not None or is_archive_in(self._data):
             return
         if self._clock() >= self._due_s:
             self._start()

@@ -88,6 +88,11 @@ def _of_account(engine: Json) -> Iterator[Family]:
     yield _gauge(
         "mft_killed", "Whether the kill switch is latched.", bool(engine["killed"])
     )
+    yield _gauge(
+        "mft_alarm",
+        "Whether the engine says that its safety net has a hole.",
+        bool(engine["alarm"]),
+    )
     yield _gauge("mft_paused", "Whether entries are paused.", engine["is_paused"])
     yield _gauge("mft_positions", "Open positions.", len(engine["positions"]))
     yield _gauge("mft_orders_in_flight", "Orders in flight.", len(engine["orders"]))
@@ -161,7 +166,8 @@ def _of_archive(desk: Desk) -> Iterator[Family]:
             age_ns / _NS,
         )
     loaded = history.loaded_entries(newest.run_id)
-    yield _gauge("mft_archive_up", "Whether it answers.", loaded is not None)
+    if keeper.is_wanted or loaded is not None:
+        yield _gauge("mft_archive_up", "Whether it answers.", loaded is not None)
     if loaded is not None:
         yield _gauge(
             "mft_archive_lag_entries",

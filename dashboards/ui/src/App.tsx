@@ -4,7 +4,7 @@ import { useQueryClient } from "@tanstack/react-query";
 import { useCallback, useEffect, useState } from "react";
 
 import { Problem, resume } from "./api/client";
-import { stream, useKnown, whenLost } from "./api/stream";
+import { stream, useEngine, useKnown, whenLost } from "./api/stream";
 import type { Session } from "./api/types";
 import { StatusBar, useNow } from "./components/StatusBar";
 import { age } from "./lib/format";
@@ -29,10 +29,21 @@ function Unheard() {
   const heardAt = useKnown((known) => known.heardAt);
   if (isConnected) return null;
   return (
-    <p className="unheard-since" role="alert">
+    <p className="banner" role="alert">
       {heardAt
         ? `Disconnected: what is shown is ${age(now - heardAt)} old. Trying again.`
         : "Connecting"}
+    </p>
+  );
+}
+
+/** A hole in the safety net: a latch that cannot be written, or no watchdog. */
+function Alarm() {
+  const alarm = useEngine((engine) => engine.alarm);
+  if (!alarm) return null;
+  return (
+    <p className="banner alarm" role="alert">
+      Alarm: {alarm}
     </p>
   );
 }
@@ -58,6 +69,7 @@ function Screens(props: { session: Session; onLogout: () => void }) {
     <>
       <StatusBar session={session} screen={screen} onLogout={onLogout} />
       <Unheard />
+      <Alarm />
       {screen === "bot" ? <Bot session={session} /> : <Scanner session={session} />}
       <footer>
         Charts: TradingView Lightweight Charts™, © TradingView, Inc.,

@@ -219,6 +219,7 @@ def test_metrics_of_an_engine_have_its_figures(tmp_path: Path) -> None:
         "mft_equity 9999.5",
         "mft_funding -0.1",
         "mft_killed 0.0",
+        "mft_alarm 0.0",
         'mft_limit_used{limit="daily_loss"} 0.5',
         'mft_latency_seconds_bucket{le="3.2768e-05",stage="decision"} 39.0',
         'mft_latency_seconds_bucket{le="+Inf",stage="decision"} 40.0',

@@ -123,11 +123,6 @@ export function KillReport(props: { isOperator: boolean }) {
           {kill.problem}
         </p>
       )}
-      {engine?.alarm && (
-        <p className="problem" role="alert">
-          {engine.alarm}
-        </p>
-      )}
       {killed && (
         <button
           type="button"
