@@ -24,6 +24,7 @@ from aiohttp import web
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
+from connectors.clickhouse.native import FIRST_REVISION, with_revision
 from connectors.clickhouse.readonly import NotAllowed, check_readable
 from connectors.files import create_private
 from flows.domain.errors import ConfigurationError, StoreError
@@ -192,7 +193,10 @@ class QueryServer:
             parameters=parameters or None,
             fmt=None if named else chosen,
         )
-        return content, named[1] if named else chosen
+        format_name = named[1] if named else chosen
+        if format_name == "Native" and _revision(asked) >= FIRST_REVISION:
+            content = with_revision(content)
+        return content, format_name
 
     def _open_reader(self) -> Client:
         client = clickhouse_connect.get_client(
@@ -206,6 +210,12 @@ class QueryServer:
         client.command("SET readonly = 1")  # of this connection, not of the writer's
         self._clients.append(client)
         return client
+
+
+def _revision(asked: dict[str, str]) -> int:
+    """Of the protocol that the client speaks; 0 where it does not say."""
+    named = asked.get("client_protocol_version", "")
+    return int(named) if named.isdecimal() else 0
 
 
 def _unescaped(value: str) -> str:

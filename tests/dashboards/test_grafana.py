@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -10,6 +10,7 @@ from connectors.clickhouse import READER, ClickHouse, QueryServer, reader_token
 from connectors.journal import Journal
 from dashboards.grafana.__main__ import GENERATED, texts
 from flows.archive import archive
+from tests.connectors.native_reader import ask_native, rows_in
 from tests.dashboards.macros import expanded, queries
 from tests.flows.archive_samples import RUN, journal_entries
 from tests.flows.replay_samples import report_of, run_mft, synthetic
@@ -17,6 +18,14 @@ from tests.flows.replay_samples import report_of, run_mft, synthetic
 DASHBOARDS: dict[str, Any] = {name: json.loads(text) for name, text in texts().items()}
 SQL = dict(queries(DASHBOARDS, "rawSql"))
 FROM_S, TO_S, STEP_S = 1_500_000_000, 1_900_000_000, 60
+
+
+class Archived(NamedTuple):
+    """An archive that answers, and who may ask."""
+
+    reader: ClickHouse
+    url: str
+    token: str
 
 
 def test_generated_files_are_those_of_the_code() -> None:
@@ -45,8 +54,8 @@ def test_dashboard_every_panel_is_explained_and_in_its_place(name: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def archived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouse]:
-    """A reader of an archive: a replay that traded, and a run with every kind."""
+def archived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archived]:
+    """An archive: a replay that traded, and a run with every kind."""
     folder = tmp_path_factory.mktemp("grafana")
     out = folder / "out"
     recording = synthetic(folder, seconds=90)
@@ -60,10 +69,10 @@ def archived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouse]:
     archive(store, RUN, folder / "journal.sqlite")
     token = reader_token(folder / "token")
     server = QueryServer(out / "clickhouse", token)
-    place = server.open(0).partition("://")[2]
-    reader = ClickHouse.open_url(f"http://{READER}:{token}@{place}")
+    url = server.open(0)
+    reader = ClickHouse.open_url(url.replace("://", f"://{READER}:{token}@"))
     try:
-        yield reader
+        yield Archived(reader, url, token)
     finally:
         reader.close()
         server.close()
@@ -71,14 +80,18 @@ def archived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouse]:
 
 
 @pytest.mark.parametrize("panel", SQL)
-def test_panel_sql_over_http_returns_rows(panel: str, archived: ClickHouse) -> None:
-    rows = archived.query(expanded(SQL[panel], FROM_S, TO_S, STEP_S))
+def test_panel_sql_over_http_returns_rows(panel: str, archived: Archived) -> None:
+    sql = expanded(SQL[panel], FROM_S, TO_S, STEP_S)
+    rows = archived.reader.query(sql)
     assert rows, panel
+    as_grafana_reads = rows_in(ask_native(archived.url, archived.token, sql))
+    assert len(as_grafana_reads) == len(rows)
 
 
-def test_variable_query_lists_the_symbols(archived: ClickHouse) -> None:
+def test_variable_query_lists_the_symbols(archived: Archived) -> None:
     [variable] = DASHBOARDS["market.json"]["templating"]["list"]
-    assert sorted(archived.query(variable["query"])) == [("BTCUSDT",), ("ETHUSDT",)]
+    found = archived.reader.query(variable["query"])
+    assert sorted(found) == [("BTCUSDT",), ("ETHUSDT",)]
 
 
 def test_provisioning_names_the_data_sources_of_the_panels() -> None:
