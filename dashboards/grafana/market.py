@@ -13,12 +13,17 @@ from dashboards.grafana.panels import (
     sql_table,
 )
 
-_BARS = f"""
-FROM book_bars_1s
-WHERE $__timeFilter(bucket) AND {OF_SYMBOLS}
-GROUP BY time, symbol
-ORDER BY time
+_WITHIN = f"$__timeFilter(bucket) AND {OF_SYMBOLS}"
+_ANY_BARS = f"""
+FROM
+(
+    SELECT * FROM book_bars_1s WHERE $__interval_s < 60 AND {_WITHIN}
+    UNION ALL
+    SELECT * FROM book_bars_1m WHERE $__interval_s >= 60 AND {_WITHIN}
+)
 """
+"""Bars of a second, or of a minute where seconds would not be told apart."""
+_BARS = f"{_ANY_BARS} GROUP BY time, symbol ORDER BY time"
 _TIME = "SELECT $__timeInterval(bucket) AS time, symbol,"
 
 
@@ -71,14 +76,9 @@ def board() -> Board:
         sql_series(
             "Time in zones",
             "Share of views in the BUY and in the SELL zone, all symbols chosen.",
-            f"""
-            SELECT $__timeInterval(bucket) AS time,
-                sum(buy_views) / sum(views) AS buy, sum(sell_views) / sum(views) AS sell
-            FROM book_bars_1s
-            WHERE $__timeFilter(bucket) AND {OF_SYMBOLS}
-            GROUP BY time
-            ORDER BY time
-            """,
+            "SELECT $__timeInterval(bucket) AS time, "
+            "sum(buy_views) / sum(views) AS buy, sum(sell_views) / sum(views) AS sell "
+            f"{_ANY_BARS} GROUP BY time ORDER BY time",
             unit="percentunit",
         ),
         sql_series(
@@ -89,13 +89,9 @@ def board() -> Board:
         sql_series(
             "Public trades",
             "Quote asset traded a minute, where trades were recorded.",
-            f"""
-            SELECT bucket AS time, symbol, toFloat64(sum(notional)) AS traded
-            FROM market_trades_1m
-            WHERE $__timeFilter(bucket) AND {OF_SYMBOLS}
-            GROUP BY time, symbol
-            ORDER BY time
-            """,
+            f"{_TIME} toFloat64(sum(notional)) * 60 / greatest($__interval_s, 60) "
+            f"AS traded FROM market_trades_1m WHERE {_WITHIN} "
+            "GROUP BY time, symbol ORDER BY time",
         ),
         sql_states(
             "Books",
@@ -106,6 +102,7 @@ def board() -> Board:
             WHERE $__timeFilter(received_at) AND {OF_SYMBOLS}
             ORDER BY time
             """,
+            by="symbol",
         ),
         sql_table(
             "Left SYNCED",

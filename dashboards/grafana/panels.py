@@ -23,6 +23,7 @@ from grafana_foundation_sdk.cog.variants import Dataquery
 from grafana_foundation_sdk.models.dashboard import (
     DashboardCursorSync,
     DataSourceRef,
+    DataTransformerConfig,
     Threshold,
     ThresholdsMode,
     VariableRefresh,
@@ -94,9 +95,13 @@ def sql_table(title: str, text: str, sql: str, place: Place = HALF) -> Table:
     return _placed(panel, title, text, place)
 
 
-def sql_states(title: str, text: str, sql: str, place: Place = HALF) -> StateTimeline:
-    """States over time: columns `time`, a name and a state."""
-    panel = StateTimeline().with_target(_Sql(sql, is_table=False))
+def sql_states(
+    title: str, text: str, sql: str, *, by: str, place: Place = HALF
+) -> StateTimeline:
+    """States over time: columns `time`, one that names a row, `by`, and a state."""
+    apart = DataTransformerConfig(id_val="partitionByValues", options={"fields": [by]})
+    panel = StateTimeline().with_target(_Sql(sql, is_table=True))
+    panel = panel.with_transformation(apart)
     return _placed(panel.datasource(CLICKHOUSE), title, text, place)
 
 
@@ -149,7 +154,7 @@ class Board:
             QueryVariable("symbol")
             .label("Symbols")
             .datasource(CLICKHOUSE)
-            .query("SELECT DISTINCT symbol FROM book_views WHERE symbol != ''")
+            .query("SELECT DISTINCT symbol FROM book_bars_1m ORDER BY symbol")
             .refresh(VariableRefresh.ON_DASHBOARD_LOAD)
             .multi(True)
             .include_all(True)

@@ -89,7 +89,8 @@ def board() -> Board:
             "Exposure",
             "What each position cost, after each of its fills.",
             f"{_TIME} symbol, toFloat64(argMax(if(quantity = 0, 0, "
-            "entry_notional - exit_notional), sequence)) AS exposure FROM positions "
+            "entry_notional - exit_notional), (received_at, sequence))) AS exposure "
+            "FROM positions "
             f"WHERE $__timeFilter(received_at) AND {OF_SYMBOLS} "
             "GROUP BY time, symbol ORDER BY time",
         ),

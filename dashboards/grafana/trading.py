@@ -36,10 +36,14 @@ def board() -> Board:
         ),
         sql_table(
             "By symbol",
-            "Round trips of the range, and what became of them.",
+            "Round trips of the range; the win rate with its 95 % band (Wilson).",
             f"""
-            SELECT symbol, sum(s.trades) AS trades,
-                round(sum(s.wins) / sum(s.trades), 3) AS win_rate,
+            WITH 3.841459 AS z2, sum(s.wins) / trades AS rate,
+                (rate + z2 / (2 * trades)) / (1 + z2 / trades) AS centre,
+                sqrt(z2 * (rate * (1 - rate) / trades + z2 / (4 * trades * trades)))
+                    / (1 + z2 / trades) AS half
+            SELECT symbol, sum(s.trades) AS trades, round(rate, 3) AS win_rate,
+                round(centre - half, 3) AS from, round(centre + half, 3) AS to,
                 sum(s.gross) AS gross, sum(s.fees) AS fees, sum(s.net) AS net
             FROM pnl_1m AS s
             WHERE $__timeFilter(bucket) AND {OF_SYMBOLS}

@@ -10,6 +10,7 @@ from connectors.clickhouse import READER, ClickHouse, QueryServer, reader_token
 from connectors.journal import Journal
 from dashboards.grafana.__main__ import GENERATED, texts
 from flows.archive import archive
+from flows.domain.evidence import wilson_band_95
 from tests.connectors.native_reader import ask_native, rows_in
 from tests.dashboards.macros import expanded, queries
 from tests.flows.archive_samples import RUN, journal_entries
@@ -17,7 +18,8 @@ from tests.flows.replay_samples import report_of, run_mft, synthetic
 
 DASHBOARDS: dict[str, Any] = {name: json.loads(text) for name, text in texts().items()}
 SQL = dict(queries(DASHBOARDS, "rawSql"))
-FROM_S, TO_S, STEP_S = 1_500_000_000, 1_900_000_000, 60
+FROM_S, TO_S = 1_500_000_000, 1_900_000_000
+FINE_STEP_S, STEP_S = 10, 60
 
 
 class Archived(NamedTuple):
@@ -81,11 +83,20 @@ def archived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archived]:
 
 @pytest.mark.parametrize("panel", SQL)
 def test_panel_sql_over_http_returns_rows(panel: str, archived: Archived) -> None:
+    fine = archived.reader.query(expanded(SQL[panel], FROM_S, TO_S, FINE_STEP_S))
     sql = expanded(SQL[panel], FROM_S, TO_S, STEP_S)
     rows = archived.reader.query(sql)
-    assert rows, panel
+    assert len(fine) >= len(rows) > 0, panel
     as_grafana_reads = rows_in(ask_native(archived.url, archived.token, sql))
     assert len(as_grafana_reads) == len(rows)
+
+
+def test_win_rates_stand_in_the_band_of_the_report(archived: Archived) -> None:
+    sql = expanded(SQL["trading.json: By symbol"], FROM_S, TO_S, STEP_S)
+    for _symbol, trades, rate, low, high, *_money in archived.reader.query(sql):
+        found = wilson_band_95(round(rate * trades), trades)
+        assert found is not None
+        assert (low, high) == (round(float(found[0]), 3), round(float(found[1]), 3))
 
 
 def test_variable_query_lists_the_symbols(archived: Archived) -> None:

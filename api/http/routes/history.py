@@ -18,6 +18,7 @@ router = APIRouter(prefix="/history", tags=["history"])
 X = TypeVar("X")
 Symbol = Annotated[str, Query(pattern="^[A-Z0-9_]{0,40}$")]
 _NS = 1_000_000_000
+_MINUTE_S = 60
 
 
 class TradeTold(msgspec.Struct):
@@ -127,7 +128,7 @@ SELECT toUnixTimestamp(bar) AS at_s, argMin(open, bucket) AS open, max(high) AS 
 FROM (
     SELECT bucket, open, high, low, close,
         toStartOfInterval(bucket, toIntervalSecond({step_s:UInt32})) AS bar
-    FROM book_bars_1s
+    FROM {table:Identifier}
     WHERE symbol = {symbol:String} AND bucket >= toDateTime({since_s:UInt32}, 'UTC')
 )
 GROUP BY bar
@@ -183,6 +184,7 @@ def bars(
     There are at most `limit` bars, the newest.
     """
     asked = {"symbol": symbol, "since_s": since_s, "step_s": step_s, "limit": limit}
+    asked["table"] = "book_bars_1s" if step_s % _MINUTE_S else "book_bars_1m"
     return as_json(_rows(desk.history.query(_BARS, asked)[::-1], BarTold))
 
 
