@@ -14,7 +14,7 @@ MUTMUT := mutmut==3.8.1
 .PHONY: help setup ui types demo test check chaos mutants screenshots bench load clean lock
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 setup: $(VENV)/.installed ## Install the bot and its tools into .venv (Python 3.11 or 3.12)
 

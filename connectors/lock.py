@@ -2,11 +2,14 @@
 
 import fcntl
 import os
-from contextlib import ExitStack
+import time
 from pathlib import Path
 from typing import IO
 
 from flows.domain.errors import ConfigurationError
+
+_TRIES = 20
+_AGAIN_S = 0.01
 
 
 def lock_directory(directory: Path, name: str, *, use: str, refusal: str) -> IO[str]:
@@ -16,17 +19,18 @@ def lock_directory(directory: Path, name: str, *, use: str, refusal: str) -> IO[
     process holds it.
     """
     path = directory / name
-    with ExitStack() as stack:
+    for again in range(_TRIES):
+        time.sleep(_AGAIN_S if again else 0)
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            lock = stack.enter_context(path.open("w"))
+            lock = path.open("w")
         except OSError as error:
             msg = f"{directory}: cannot be used {use}: {error.strerror}"
             raise ConfigurationError(msg) from error
-        if not _is_taken(lock, path):
-            raise ConfigurationError(f"{directory}: {refusal}")
-        stack.pop_all()
-        return lock
+        if _is_taken(lock, path):
+            return lock
+        lock.close()  # who looks whether it is held holds it for that moment, too
+    raise ConfigurationError(f"{directory}: {refusal}")
 
 
 def is_locked(path: Path) -> bool:

@@ -102,6 +102,10 @@ def test_page_numbers_move_and_are_those_of_api_and_journal(
         lambda: newest.count() >= min(len(closed), 50)
         and Decimal(value_of(page, "trade-net")) == Decimal(closed[-1]["net"])
     )
+    proven = desk.ask("/history/evidence")
+    edge = page.locator("[data-name=edge]")
+    expect(edge).to_contain_text(f"{proven['wins']} of {proven['trades']} won")
+    expect(edge).to_contain_text(proven["verdict"])
     page.get_by_role("button", name="Resume").click()
     trading(page)
 

@@ -70,10 +70,17 @@ class DayTold(msgspec.Struct):
     net: str
 
 
+class BandTold(msgspec.Struct):
+    """Both ends of a 95 % band."""
+
+    low: str
+    high: str
+
+
 class EvidenceTold(msgspec.Struct):
     """What the closed trades prove after fees, and what they do not.
 
-    Shares are from 0 to 1, bands are of 95 %; null is what is not defined.
+    Shares are from 0 to 1; null is what is not defined.
     """
 
     trades: int
@@ -83,12 +90,12 @@ class EvidenceTold(msgspec.Struct):
     fees: str
     net: str
     win_rate: str | None
-    win_rate_band: tuple[str, str] | None
+    win_rate_band: BandTold | None
     break_even_win_rate: str
     """At which target and stop pay for the fees that were paid."""
     profit_factor: str | None
     mean_net: str | None
-    mean_net_band: tuple[str, str] | None
+    mean_net_band: BandTold | None
     verdict: str
 
 
@@ -229,8 +236,8 @@ def evidence(
     return as_json(told)
 
 
-def _band(band: Band | None) -> tuple[str, str] | None:
-    return None if band is None else (_digits(band[0]), _digits(band[1]))
+def _band(band: Band | None) -> BandTold | None:
+    return None if band is None else BandTold(*map(_digits, band))
 
 
 def _estimate(value: Decimal | None) -> str | None:

@@ -135,11 +135,11 @@ def test_evidence_is_weighed_from_every_closed_trade(archived: Path) -> None:
     assert (told["trades"], told["wins"], told["win_rate"]) == (ROUNDS, 0, "0.00000000")
     for name in ("gross", "fees", "net"):
         assert Decimal(told[name]) == sum(Decimal(one[name]) for one in trades)
-    low, high = map(Decimal, told["win_rate_band"])
-    assert low == 0
-    assert Decimal("0.48") < high < Decimal("0.50")
+    band = told["win_rate_band"]
+    assert Decimal(band["low"]) == 0
+    assert Decimal("0.48") < Decimal(band["high"]) < Decimal("0.50")
     assert (told["mean_net"], told["profit_factor"]) == ("-0.28137500", "0.00000000")
-    assert told["mean_net_band"] == ["-0.28137500"] * 2
+    assert told["mean_net_band"] == {"low": "-0.28137500", "high": "-0.28137500"}
     assert Decimal(told["break_even_win_rate"]) < Decimal("0.714")  # by fees paid
     assert told["verdict"].startswith("Too few trades to tell: 4 of the 30")
     assert (none["trades"], none["win_rate"], none["net"]) == (0, None, "0")

@@ -1029,7 +1029,7 @@ export interface components {
          * EvidenceTold
          * @description What the closed trades prove after fees, and what they do not.
          *
-         *         Shares are from 0 to 1, bands are of 95 %; null is what is not defined.
+         *         Shares are from 0 to 1; null is what is not defined.
          */
         EvidenceTold: {
             trades: number;
@@ -1038,18 +1038,20 @@ export interface components {
             fees: string;
             net: string;
             win_rate: string | null;
-            win_rate_band: [
-                string,
-                string
-            ] | null;
+            win_rate_band: components["schemas"]["BandTold"] | null;
             break_even_win_rate: string;
             profit_factor: string | null;
             mean_net: string | null;
-            mean_net_band: [
-                string,
-                string
-            ] | null;
+            mean_net_band: components["schemas"]["BandTold"] | null;
             verdict: string;
+        };
+        /**
+         * BandTold
+         * @description Both ends of a 95 % band.
+         */
+        BandTold: {
+            low: string;
+            high: string;
         };
         /**
          * ScanTold

@@ -69,18 +69,23 @@ function Held() {
 function Made() {
   const day = useEngine((engine) => engine.day_pnl);
   const equity = useEngine((engine) => engine.equity);
+  const gross = useEngine((engine) => engine.gross);
   const fees = useEngine((engine) => engine.fees);
   return (
     <div className="answer">
       <dt>What have I made after fees?</dt>
       <dd>
-        {day === undefined || equity === undefined || fees === undefined ? (
+        {day === undefined ||
+        equity === undefined ||
+        gross === undefined ||
+        fees === undefined ? (
           "–"
         ) : (
           <>
             <Money value={day} isGain name="day-pnl" /> today
             <small>
-              equity <Money value={equity} name="equity" />, fees so far{" "}
+              equity <Money value={equity} name="equity" />; so far gross{" "}
+              <Money value={gross} isGain name="gross" />, fees{" "}
               <Money value={fees} name="fees" />
             </small>
           </>
@@ -97,11 +102,11 @@ function Edge() {
     queryFn: () => get<Evidence>("/history/evidence"),
     refetchInterval: 5_000,
   });
-  const [low, high] = data?.win_rate_band ?? [];
+  const band = data?.win_rate_band;
   return (
     <div className="answer">
       <dt>Is there an edge?</dt>
-      <dd>
+      <dd data-name="edge">
         {!data ? (
           (error?.message ?? "–")
         ) : data.trades === 0 ? (
@@ -114,7 +119,7 @@ function Edge() {
         )}
         {data && data.trades > 0 && (
           <small>
-            95 % band {percent(low)} to {percent(high)}, profit factor{" "}
+            95 % band {percent(band?.low)} to {percent(band?.high)}, profit factor{" "}
             {data.profit_factor === null ? "–" : shown(data.profit_factor, 2)}.{" "}
             {data.verdict}
           </small>
