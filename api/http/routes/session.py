@@ -35,7 +35,12 @@ def login(login: Login, request: Request, response: Response, desk: DeskOf) -> S
         raise desk.wrong(request, "The token is not valid")
     cookie = desk.keys.new_session(role, int(time.time()))
     response.set_cookie(
-        COOKIE, cookie, max_age=SESSION_S, httponly=True, samesite="strict"
+        COOKIE,
+        cookie,
+        max_age=SESSION_S,
+        httponly=True,
+        samesite="strict",
+        secure=request.url.scheme == "https",  # by a proxy before us
     )
     return _told(desk, Caller(role, cookie))
 

@@ -60,12 +60,20 @@ def test_login_sets_a_cookie_that_scripts_and_other_sites_do_not_get(
         cookie = reply.headers["set-cookie"]
         assert "HttpOnly" in cookie
         assert "SameSite=strict" in cookie
+        assert "Secure" not in cookie, "without TLS no browser would send it back"
         assert api.tokens["viewer"] not in cookie
         assert reply.json()["role"] == "viewer"
         assert api.ask("GET", "/session").json() == reply.json(), "a reload goes on"
         header = {"X-CSRF-Token": reply.json()["csrf"]}
         assert api.ask("DELETE", "/session", headers=header).status_code == 204
         assert api.ask("GET", "/session").status_code == HTTPStatus.UNAUTHORIZED
+
+
+def test_login_behind_tls_sets_a_cookie_for_tls_only(tmp_path: Path) -> None:
+    with serving(tmp_path) as api:
+        token = {"token": api.tokens["viewer"]}
+        reply = api.client.post("https://127.0.0.1:8080/session", json=token)
+        assert "Secure" in reply.headers["set-cookie"]
 
 
 @pytest.mark.parametrize(
