@@ -85,7 +85,7 @@ class ArchiveKeeper:
             self._child = None
             lived_s = self._clock() - self._started_s
             self._failures = 0 if lived_s >= _WELL_AFTER_S else self._failures + 1
-            wait_s = min(_FIRST_WAIT_S * 2**self._failures, _LONGEST_WAIT_S)
+            wait_s = min(_FIRST_WAIT_S * 2 ** min(self._failures, 9), _LONGEST_WAIT_S)
             self._due_s = self._clock() + wait_s
             self.losses += 1
             _log.error("archive_lost", status=status)

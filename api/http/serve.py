@@ -1,5 +1,6 @@
 """The HTTP interface as a process."""
 
+import resource
 import socket
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
@@ -37,6 +38,7 @@ def serve(
     Raises ConfigurationError.
     """
     stand_back()
+    _open_many_files()
     with lock_directory(
         data, _LOCK, use="for the API", refusal="another API serves it"
     ):
@@ -45,6 +47,8 @@ def serve(
             desk.supervisor.adopt()
         elif arguments is not None:
             desk.supervisor.want(arguments)
+        else:
+            desk.supervisor.release()
         if archive_port is not None:
             desk.archive.begin(archive_port)
         listening = _bound(host, port)
@@ -57,12 +61,19 @@ def serve(
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,  # anybody on this machine could name any address
             ws=ImpatientWebSocket,
             ws_max_size=MOST_BODY,
             ws_per_message_deflate=False,  # for many readers it costs a core
             timeout_graceful_shutdown=_FAREWELL_S,
         )
         uvicorn.Server(config).run([listening])
+
+
+def _open_many_files() -> None:
+    """As many connections as the system allows, not as few as is usual."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _bound(host: str, port: int) -> socket.socket:

@@ -170,7 +170,7 @@ class Supervisor:
         arguments = [*self._command, *self._plan.arguments]
         arguments += ["--plain", "--data", str(self._data)]
         try:
-            self._child = start_apart(arguments, self._data / LOG)
+            self._child = start_apart(arguments, self._data / LOG, has_keys=True)
         except OSError as error:
             self._give_up(f"cannot be started: {error.strerror}")
 

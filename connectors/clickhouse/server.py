@@ -34,6 +34,8 @@ MOST_SECONDS = 30
 """How long a question may take."""
 MOST_BYTES = 256 << 20
 """Memory for one question."""
+MOST_RESULT_BYTES = 64 << 20
+"""Of an answer, as the engine counts it."""
 
 _READERS = 4
 _LONGEST_QUERY = 1 << 20
@@ -43,6 +45,8 @@ _UNSUPPORTED = 48
 _UNKNOWN_FORMAT = 73
 _CODE = re.compile(r"Code: (\d+)")
 _HAS_FORMAT = re.compile(r"\bFORMAT\s+(\w+)\s*;?\s*$", re.IGNORECASE)
+_PLACEHOLDER = re.compile(r"\{(\w+):([^}]+)\}")
+_NAME = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)?")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "0": "\0"}
 
@@ -178,11 +182,7 @@ class QueryServer:
         client: Client | None = getattr(self._local, "client", None)
         if client is None:
             client = self._local.client = self._open_reader()
-        parameters = {
-            name.removeprefix("param_"): _unescaped(value)
-            for name, value in asked.items()
-            if name.startswith("param_")
-        }
+        parameters = _parameters(sql, asked)
         named = _HAS_FORMAT.search(sql)
         chosen = asked.get("default_format", "TabSeparated")
         if named is None and not re.fullmatch(r"\w+", chosen):
@@ -205,11 +205,30 @@ class QueryServer:
             settings={
                 "max_execution_time": MOST_SECONDS,
                 "max_memory_usage": MOST_BYTES,
+                "max_result_bytes": MOST_RESULT_BYTES,
+                "result_overflow_mode": "throw",
             },
         )
         client.command("SET readonly = 1")  # of this connection, not of the writer's
         self._clients.append(client)
         return client
+
+
+def _parameters(sql: str, asked: dict[str, str]) -> dict[str, str]:
+    """Values of the query's placeholders `{name:Type}`, which the engine binds.
+
+    No others are handed on: where a query has no placeholder, the client library would
+    write them into its text. Raises NotAllowed.
+    """
+    found = {}
+    for name, kind in _PLACEHOLDER.findall(sql):
+        value = asked.get(f"param_{name}")
+        if value is None:
+            continue
+        found[name] = _unescaped(value)
+        if kind.strip() == "Identifier" and not _NAME.fullmatch(found[name]):
+            raise NotAllowed(f"{found[name]!r} is no name of a table or column")
+    return found
 
 
 def _revision(asked: dict[str, str]) -> int:

@@ -332,3 +332,44 @@ def test_check_readable_question_passes(sql: str) -> None:
 )
 def test_check_readable_more_than_a_question_is_refused(sql: str) -> None:
     assert is_refused(sql)
+
+
+@pytest.mark.parametrize(
+    ("sql", "parameters", "row"),
+    [
+        ("SELECT '%(x)s'", {"x": ", file(concat(char(47), 'etc')), "}, ["%(x)s"]),
+        (
+            "SELECT '%(x)s/tmp/not-written%(y)s'",
+            {"x": ", char(104) INTO OUTFILE ", "y": " -- "},
+            ["%(x)s/tmp/not-written%(y)s"],
+        ),
+        ("SELECT '%(x)s', {x:String}", {"x": ", 7, "}, ["%(x)s", ", 7, "]),
+        ("SELECT '%(y)s', {x:String}", {"x": "1", "y": ", 7, "}, ["%(y)s", "1"]),
+        ("SELECT '{x:String}', '%(x)s'", {"x": ", 7, "}, ["{x:String}", "%(x)s"]),
+        ("SELECT 'a' LIKE '1%'", {"zz": "1"}, [0]),
+    ],
+)
+def test_parameters_are_never_written_into_a_query(
+    served: tuple[ClickHouse, str], sql: str, parameters: dict[str, str], row: list[Any]
+) -> None:
+    given = {f"param_{name}": value for name, value in parameters.items()}
+    status, text, _ = ask(served[1], sql, default_format="JSONCompact", **given)
+    assert status == HTTPStatus.OK, text
+    assert json.loads(text)["data"] == [row]
+    assert not Path("/tmp/not-written").exists()  # noqa: S108 - it is not made
+
+
+def test_parameter_identifier_that_is_a_path_is_refused(
+    served: tuple[ClickHouse, str],
+) -> None:
+    sql = "EXISTS TABLE {t:Identifier}"
+    status, text, _ = ask(served[1], sql, param_t="/etc/passwd")
+    assert (status, "'/etc/passwd' is no name" in text) == (HTTPStatus.FORBIDDEN, True)
+    assert ask(served[1], sql, param_t="t")[:2] == (HTTPStatus.OK, "1\n")
+
+
+def test_answer_that_is_too_large_is_refused(served: tuple[ClickHouse, str]) -> None:
+    sql = "SELECT number, number, number FROM numbers(60000000)"
+    status, text, _ = ask(served[1], sql)
+    assert status == HTTPStatus.INTERNAL_SERVER_ERROR
+    assert "Limit for result exceeded" in text

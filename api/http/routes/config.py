@@ -8,17 +8,15 @@ from urllib.parse import urlsplit
 import msgspec
 from fastapi import APIRouter, Response
 
+from api.http.apart import SECRETS
 from api.http.desk import Desk
 from api.http.journal import last_run
 from api.http.routes.common import DeskOf, Viewer, as_json
 from api.http.schema import answers
-from connectors.binance.signing import KEY_FILE_VARIABLE, KEY_VARIABLE, SECRET_VARIABLE
 from flows.domain.units import plain
 from flows.settings import Settings, load
 
 router = APIRouter(tags=["config"])
-
-_SECRETS = (KEY_VARIABLE, SECRET_VARIABLE, KEY_FILE_VARIABLE)
 
 
 class SettingTold(msgspec.Struct, frozen=True):
@@ -64,7 +62,7 @@ def config(_caller: Viewer, desk: DeskOf) -> Response:
             for name, value in _next_settings(desk)
         ],
         secrets={
-            name: "set" if os.environ.get(name) else "not set" for name in _SECRETS
+            name: "set" if os.environ.get(name) else "not set" for name in SECRETS
         },
     )
     return as_json(told)

@@ -126,7 +126,7 @@ FROM (
     WHERE received_at >= fromUnixTimestamp64Nano({since_ns:Int64})
 )
 GROUP BY bucket
-ORDER BY bucket
+ORDER BY bucket DESC
 LIMIT 10000
 """
 _BARS = """
@@ -172,9 +172,12 @@ def equity(
     since_s: Annotated[int, Query(ge=0, lt=1 << 32)] = 0,
     step_s: Annotated[int, Query(ge=1, le=86_400)] = 60,
 ) -> Response:
-    """The last equity of each interval, its day's P&L, and its deepest drawdown."""
+    """The last equity of each interval, its day's P&L, and its deepest drawdown.
+
+    Oldest first, and at most the newest 10,000.
+    """
     asked = {"since_ns": since_s * _NS, "step_s": step_s}
-    return as_json(_rows(desk.history.query(_EQUITY, asked), PointTold))
+    return as_json(_rows(desk.history.query(_EQUITY, asked)[::-1], PointTold))
 
 
 @router.get("/bars", responses=answers(list[BarTold]))

@@ -40,7 +40,7 @@ def login(login: Login, request: Request, response: Response, desk: DeskOf) -> S
         max_age=SESSION_S,
         httponly=True,
         samesite="strict",
-        secure=request.url.scheme == "https",  # by a proxy before us
+        secure=request.headers.get("X-Forwarded-Proto") == "https",
     )
     return _told(desk, Caller(role, cookie))
 

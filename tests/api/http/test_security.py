@@ -72,7 +72,8 @@ def test_login_sets_a_cookie_that_scripts_and_other_sites_do_not_get(
 def test_login_behind_tls_sets_a_cookie_for_tls_only(tmp_path: Path) -> None:
     with serving(tmp_path) as api:
         token = {"token": api.tokens["viewer"]}
-        reply = api.client.post("https://127.0.0.1:8080/session", json=token)
+        header = {"X-Forwarded-Proto": "https"}
+        reply = api.client.post("/session", json=token, headers=header)
         assert "Secure" in reply.headers["set-cookie"]
 
 
