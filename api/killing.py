@@ -3,13 +3,15 @@
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread
 
 import msgspec
 
 from connectors.binance.signing import Credentials, Mode
 from connectors.binance.venue_kill import Flat, Step
 from connectors.control.protocol import Handled, Request
-from connectors.output import ACCESS
+from connectors.output import ACCESS, KILL_LATCH
 from flows import remote
 from flows.domain.errors import StoreError
 from flows.flatten import Access, flatten, read_access
@@ -17,6 +19,9 @@ from flows.remote import LatchLeft
 
 ENGINE_WITHIN_S = 5.0
 """How long an engine that took the kill has, before the exchange is asked as well."""
+
+TOLD_WITHIN_S = remote.KILL_WITHIN_S + 0.5
+"""How long engine and latch have, both together."""
 
 Say = Callable[[str], None]
 Taken = Handled | LatchLeft | StoreError
@@ -42,11 +47,24 @@ def kept_access(data: Path) -> Access | None:
 
 
 def tell_engine(data: Path, request: Request) -> Taken:
-    """Tell the engine or leave the latch; a failure is no reason to stop there."""
+    """Tell the engine or leave the latch; a failure is no reason to stop there.
+
+    Nor is a disk that hangs: it is told in a thread, and waited for no longer than
+    TOLD_WITHIN_S.
+    """
+    told: SimpleQueue[Taken] = SimpleQueue()
+
+    def tell() -> None:
+        try:
+            told.put(remote.kill(data, request))
+        except StoreError as error:
+            told.put(error)
+
+    Thread(target=tell, daemon=True).start()
     try:
-        return remote.kill(data, request)
-    except StoreError as error:
-        return error
+        return told.get(timeout=TOLD_WITHIN_S)
+    except Empty:
+        return StoreError(f"{data / KILL_LATCH}: not written yet: the disk hangs")
 
 
 def finish(

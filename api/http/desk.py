@@ -24,7 +24,12 @@ from api.http.telling import Telling
 from api.killing import Killed, Taken, finish, kept_access, tell_engine
 from connectors.control.protocol import Handled, Request
 from flows import remote
-from flows.domain.errors import NoEngine, StoreError, TradingError
+from flows.domain.errors import (
+    ConfigurationError,
+    NoEngine,
+    StoreError,
+    TradingError,
+)
 from flows.telemetry import Telemetry
 
 COOKIE = "mft_session"
@@ -38,6 +43,8 @@ KILL_WITHIN_S = 60.0
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _WATCH_EVERY_S = 0.2
+_KEPT_WITHIN_S = 0.2
+_LAG_WITHIN_S = 1
 
 _log = structlog.get_logger()
 
@@ -74,6 +81,8 @@ class Desk:
         self.supervisor = supervisor or Supervisor(data)
         self.archive = ArchiveKeeper(data)
         self.history = History(data)
+        self.lag = History(data, answers_within_s=_LAG_WITHIN_S)
+        """For metrics, which are asked for every few seconds, whatever hangs."""
         self.scans = Scans(data)
         self.telling = Telling(lambda: self.state)
         self.kill_told: KillProgress | None = None
@@ -100,6 +109,7 @@ class Desk:
         self.killer.shutdown(wait=False)
         await asyncio.to_thread(self.archive.end)
         self.history.close()
+        self.lag.close()
 
     async def _watch(self) -> None:
         standing = self.supervisor.standing
@@ -201,16 +211,22 @@ class Desk:
     def kill(
         self, caller: Caller, reason: str, on_step: Callable[[], None]
     ) -> KillProgress:
-        """Kill, whatever is broken; steps follow in `kill_told`."""
-        if self._killing is not None and self._killing.is_alive():
-            return self.kill_told or KillProgress([])
-        told = self.kill_told = KillProgress([f"asked for by {caller.name}"])
+        """Kill, whatever is broken; steps follow in `kill_told`.
+
+        A kill beside one that is still followed is told to the engine, too.
+        """
+        told = self.kill_told
+        is_followed = self._killing is not None and self._killing.is_alive()
+        if told is None or not is_followed:
+            told = self.kill_told = KillProgress([])
+        told.steps.append(f"asked for by {caller.name}")
         taken = tell_engine(self.data, Request("kill", caller.name, reason))
+        if not is_followed:
+            self._killing = Thread(
+                target=self._finish, args=(taken, told, on_step), daemon=True
+            )
+            self._killing.start()
         self.audit("kill", caller, reason, _outcome_of(taken))
-        self._killing = Thread(
-            target=self._finish, args=(taken, told, on_step), daemon=True
-        )
-        self._killing.start()
         return told
 
     def _finish(
@@ -224,6 +240,8 @@ class Desk:
             killed = self._killed(taken, say)
         except TradingError as error:
             told.problem = str(error)
+        except Exception as error:  # noqa: BLE001 - who looks must learn of it
+            told.problem = f"{type(error).__name__}: {error}"
         else:
             told.after_ms = killed.after_ms
             told.problem = killed.alarm or "; ".join(killed.remaining)
@@ -231,8 +249,12 @@ class Desk:
         on_step()
 
     def _killed(self, taken: Taken, say: Callable[[str], None]) -> Killed:
-        access = kept_access(self.data)
-        credentials = None if access is None else credentials_of(access.mode)
+        access, credentials = kept_access(self.data), None
+        if access is not None:
+            try:
+                credentials = credentials_of(access.mode)
+            except ConfigurationError as error:
+                say(f"the exchange cannot be asked from here: {error}")
         if access is not None and credentials is not None:
             return finish(
                 taken, self.data, access, credentials, within_s=KILL_WITHIN_S, say=say
@@ -249,7 +271,7 @@ class Desk:
         return Killed(after_ns // 1_000_000, "engine", taken.alarm)
 
     def audit(self, verb: str, caller: Caller, reason: str, outcome: str) -> None:
-        """Keep who asked for what; a full disk stops no kill."""
+        """Keep who asked for what; no disk stops a kill, be it full or hanging."""
         line = {
             "at_ns": time.time_ns(),
             "verb": verb,
@@ -257,11 +279,17 @@ class Desk:
             "reason": reason,
             "outcome": outcome,
         }
-        try:
-            with (self.data / AUDIT).open("ab") as file:
-                file.write(msgspec.json.encode(line) + b"\n")
-        except OSError as error:
-            _log.warning("audit_not_kept", reason=error.strerror, verb=verb)
+
+        def keep() -> None:
+            try:
+                with (self.data / AUDIT).open("ab") as file:
+                    file.write(msgspec.json.encode(line) + b"\n")
+            except OSError as error:
+                _log.warning("audit_not_kept", reason=error.strerror, verb=verb)
+
+        keeping = Thread(target=keep, daemon=True)
+        keeping.start()
+        keeping.join(_KEPT_WITHIN_S)
 
 
 def _bearer(asking: HTTPConnection) -> str:

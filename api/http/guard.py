@@ -48,7 +48,7 @@ class Guard:
 
     def __init__(self, app: ASGIApp, hosts: Collection[str] = LOCAL_HOSTS) -> None:
         self._app = app
-        self._hosts = frozenset(hosts)
+        self._hosts = frozenset(map(str.lower, hosts))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""

@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector
 from api.http.desk import Desk
 from api.http.journal import newest_entry
 from api.http.link import Json
+from flows.domain.errors import StoreError
 from flows.domain.risk import RefusalReason
 from flows.domain.symbol_book import BookState
 from flows.telemetry import HISTOGRAM_POWERS
@@ -150,12 +151,13 @@ def _of_recording(engine: Json) -> Iterator[Family]:
 
 
 def _of_archive(desk: Desk) -> Iterator[Family]:
-    keeper, history = desk.archive, desk.history
+    keeper, errors = desk.archive, desk.history.errors + desk.lag.errors
     yield _counter("mft_archive_restarts", "Times it was lost.", keeper.losses)
-    yield _counter(
-        "mft_clickhouse_errors", "Questions that it did not answer.", history.errors
-    )
-    newest = newest_entry(desk.data)
+    yield _counter("mft_clickhouse_errors", "Questions that it did not answer.", errors)
+    try:
+        newest = newest_entry(desk.data)
+    except StoreError:  # the others are told all the same
+        return
     if newest is None:
         return
     if desk.link.engine is not None:
@@ -165,7 +167,7 @@ def _of_archive(desk: Desk) -> Iterator[Family]:
             "Since the newest entry; a live engine marks its equity each second.",
             age_ns / _NS,
         )
-    loaded = history.loaded_entries(newest.run_id)
+    loaded = desk.lag.loaded_entries(newest.run_id)
     if keeper.is_wanted or loaded is not None:
         yield _gauge("mft_archive_up", "Whether it answers.", loaded is not None)
     if loaded is not None:

@@ -44,7 +44,12 @@ def serve(
     ):
         desk = Desk(data)
         if is_engine_in(data):
-            desk.supervisor.adopt()
+            desk.supervisor.adopt(arguments)
+            if arguments is not None and desk.supervisor.plan.arguments != (
+                *arguments,
+            ):
+                kept = " ".join(desk.supervisor.plan.arguments)
+                tell(f"the engine goes on as it was started: {kept}")
         elif arguments is not None:
             desk.supervisor.want(arguments)
         else:

@@ -16,9 +16,10 @@ import msgspec
 import structlog
 
 from api.http.apart import last_words, start_apart
+from api.http.journal import newest_entry
 from connectors.files import whole_file
 from connectors.output import JOURNAL, KILL_LATCH, is_engine_in
-from flows.domain.errors import CommandRefused, ConfigurationError
+from flows.domain.errors import CommandRefused, ConfigurationError, StoreError
 from flows.restart import has_ended_in_order
 
 PLAN = "engine.json"
@@ -75,6 +76,8 @@ class Supervisor:
         self._failures = 0
         self._restarts = -1
         self._problem = ""
+        self._run_before = ""
+        """The journal's last run when the engine was started."""
 
     @property
     def standing(self) -> Standing:
@@ -106,15 +109,30 @@ class Supervisor:
             # the end of the one before, if nobody has looked since, is no end of this
             self._is_seen, self._was_seen = False, True
 
-    def adopt(self) -> None:
-        """An engine that somebody else has started is kept running from now on."""
+    def adopt(self, arguments: Sequence[str] | None = None) -> None:
+        """An engine that runs is kept running from now on, as it was started.
+
+        `arguments` are for one that was not started by an API: nobody else knows them.
+        """
         with self._lock:
-            self._keep(msgspec.structs.replace(self._plan, is_wanted=True))
+            chosen = self._plan.arguments or tuple(arguments or ())
+            self._keep(Plan(chosen, is_wanted=True))
 
     def release(self) -> None:
         """Start nothing again."""
         with self._lock:
             self._keep(msgspec.structs.replace(self._plan, is_wanted=False))
+
+    def terminate(self) -> bool:
+        """Ask an engine that was started here to end; whether there is one.
+
+        For one that is still starting, and hears no command yet.
+        """
+        with self._lock:
+            if self._child is None or self._child.poll() is not None:
+                return False
+            self._child.terminate()
+            return True
 
     def watch(self) -> None:
         """Look after the engine; to be called a few times a second."""
@@ -141,21 +159,30 @@ class Supervisor:
         if child is None or (status := child.poll()) is None:
             return
         self._child = None
-        if not self._was_seen:  # it got nowhere: it was refused, or is broken
-            self._give_up(f"ended with status {status}: {last_words(self._data / LOG)}")
+        if self._was_seen or not self._plan.is_wanted:
+            return
+        why = f"ended with status {status}: {last_words(self._data / LOG)}"
+        if self._failures:  # one has run like this: what is wrong may pass
+            self._on_failure(why)
+        else:  # it was refused, or is broken
+            self._give_up(why)
 
     def _on_end(self) -> None:
         """An engine that ran runs no more."""
-        if has_ended_in_order(self._data / JOURNAL):
+        is_of_it = self._last_run() != self._run_before
+        if is_of_it and has_ended_in_order(self._data / JOURNAL):
             self._problem = ""
             self.release()
             return
+        self._on_failure(f"ended in the middle: {last_words(self._data / LOG)}")
+
+    def _on_failure(self, why: str) -> None:
         lived_s = self._clock() - self._started_s
         self._failures = 1 if lived_s >= SOON_S else self._failures + 1
         if self._failures > 1:  # the first at once: its watchdog waits for two seconds
             wait_s = min(_FIRST_WAIT_S * 2**self._failures, _LONGEST_WAIT_S)
             self._due_s = self._clock() + wait_s
-        self._problem = f"ended in the middle: {last_words(self._data / LOG)}"
+        self._problem = why
         _log.error("engine_ended", reason=self._problem)
         if self._failures > MOST_FAILURES:
             self._give_up(self._problem)
@@ -167,12 +194,21 @@ class Supervisor:
     def _start(self) -> None:
         self._restarts += 1
         self._started_s, self._was_seen = self._clock(), False
+        self._run_before = self._last_run()
         arguments = [*self._command, *self._plan.arguments]
         arguments += ["--plain", "--data", str(self._data)]
         try:
             self._child = start_apart(arguments, self._data / LOG, has_keys=True)
         except OSError as error:
             self._give_up(f"cannot be started: {error.strerror}")
+
+    def _last_run(self) -> str:
+        """The last run in the journal; empty where there is none that can be read."""
+        try:
+            entry = newest_entry(self._data)
+        except StoreError:
+            return ""
+        return entry.run_id if entry else ""
 
     def _keep(self, plan: Plan) -> None:
         self._plan = plan

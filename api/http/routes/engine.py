@@ -17,7 +17,8 @@ from api.http.routes.common import DeskOf, Operator, Viewer, as_json
 from api.http.schema import answers
 from api.http.supervisor import Standing
 from connectors.control.protocol import Handled
-from flows.domain.errors import NoEngine
+from flows.domain.errors import EngineSilent, NoEngine, TradingError
+from flows.domain.event import Verb
 from flows.telemetry import BookTold, OrderTold, PositionTold
 
 STREAM_EVERY_S = 0.1
@@ -63,8 +64,7 @@ Kind = Annotated[str, Field(pattern="^[a-z_]{1,40}$")]
 )
 async def start(caller: Operator, desk: DeskOf, order: Order) -> Json:
     """Start the engine as it was started last, and keep it running."""
-    await asyncio.to_thread(desk.supervisor.want)
-    desk.audit("start", caller, order.reason, "accepted")
+    await asyncio.to_thread(_start, desk, caller, order.reason)
     process: Json = desk.state["process"]
     return process
 
@@ -73,7 +73,16 @@ async def start(caller: Operator, desk: DeskOf, order: Order) -> Json:
 async def stop(caller: Operator, desk: DeskOf, order: Order) -> Response:
     """End the engine: no entries, everything closed, everything flushed."""
     await asyncio.to_thread(desk.supervisor.release)
-    return await _command("stop", caller, desk, order.reason)
+    try:
+        return await _command("stop", caller, desk, order.reason)
+    except EngineSilent:
+        raise
+    except NoEngine:
+        if not await asyncio.to_thread(desk.supervisor.terminate):
+            raise
+        detail = "it was still starting"
+        await asyncio.to_thread(desk.audit, "stop", caller, order.reason, detail)
+        return as_json(Handled(Verb.STOP, 0, is_accepted=True, detail=detail))
 
 
 @router.post("/pause", responses=_HANDLED)
@@ -221,12 +230,20 @@ async def _tell(socket: WebSocket, desk: Desk, caller: Caller) -> None:
             await socket.close(_TRY_AGAIN_CLOSE, "read too slowly")
             return
         await asyncio.sleep(STREAM_EVERY_S)
-        version = told.version
         with suppress(TimeoutError):
             async with asyncio.timeout(ALIVE_EVERY_S):
-                version = await link.news(version)
-        told = telling.next(version, told)
+                await link.news(told.version)
+        told = telling.next(link.version, told)
     await socket.close(_REFUSED_CLOSE, "the session is over")
+
+
+def _start(desk: Desk, caller: Caller, reason: str) -> None:
+    try:
+        desk.supervisor.want()
+    except TradingError as error:
+        desk.audit("start", caller, reason, f"refused: {error}")
+        raise
+    desk.audit("start", caller, reason, "accepted")
 
 
 async def _command(

@@ -36,7 +36,7 @@ _NOT_READY = answers(
 
 
 @router.get("/health/live", responses=answers(Live))
-def live() -> Response:
+async def live() -> Response:
     """The API answers. Open to everybody."""
     return as_json(Live())
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import threading
 import time
 from http import HTTPStatus
@@ -15,17 +16,22 @@ from hypothesis import strategies as st
 from starlette.testclient import WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
 
+from api.http.apart import SECRETS
 from api.http.desk import AUDIT, COOKIE
 from api.http.link import patch_between
+from connectors.binance.signing import Mode
+from connectors.binance.transport import DEMO
 from connectors.journal import Journal
 from connectors.latency import Latency
-from connectors.output import JOURNAL, KILL_LATCH
+from connectors.output import ACCESS, JOURNAL, KILL_LATCH
 from flows.domain.books import Books
+from flows.flatten import Access, leave_access
 from flows.settings import Settings
 from flows.telemetry import Observer, OrderLatencyTold
 from tests.api.http.samples import Api, engine_in, merged, serving
 from tests.domain.scene import START_NS, Scene
 from tests.flows.archive_samples import journal_entries
+from tests.flows.engine_process import wait_for
 
 BOOK = {
     "state": "SYNCED",
@@ -330,7 +336,7 @@ def test_kill_of_an_engine_on_paper_follows_it_until_it_is_flat(tmp_path: Path) 
         assert engine.told == [("kill", "operator (token)", "wrong")]
         again = api.ask("POST", "/engine/kill", "operator")
         assert again.status_code == HTTPStatus.ACCEPTED
-        assert len(engine.told) == 1, "the first is still at it"
+        assert [verb for verb, *_ in engine.told] == ["kill", "kill"]
         engine.state = state | {"killed": killed | {"flat_after_ns": 7_000_000}}
         told = wait_until_done(api)
     assert told["after_ms"] == 7
@@ -344,6 +350,53 @@ def test_kill_without_an_engine_leaves_the_latch(tmp_path: Path) -> None:
         told = wait_until_done(api)
     assert (tmp_path / KILL_LATCH).exists()
     assert any("kill latch is in place" in step for step in told["steps"])
+
+
+@pytest.mark.parametrize("name", [AUDIT, KILL_LATCH])
+def test_kill_while_the_disk_hangs_is_answered_and_others_are_heard(
+    tmp_path: Path, name: str
+) -> None:
+    hangs = name if name == AUDIT else f"{name}.{os.getpid()}.partial"
+    os.mkfifo(tmp_path / hangs)  # to open it for writing waits for ever
+    with serving(tmp_path) as api:
+        assert api.ask("POST", "/engine/kill", "operator").status_code == 202
+        told = wait_until_done(api)
+        assert api.ask("GET", "/health/live").status_code == HTTPStatus.OK
+    if name == AUDIT:
+        assert (tmp_path / KILL_LATCH).exists()
+    else:
+        assert "not written yet: the disk hangs" in told["problem"]
+
+
+def test_kill_without_the_accounts_keys_is_followed_on_the_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in SECRETS:
+        monkeypatch.delenv(name, raising=False)
+    leave_access(tmp_path / ACCESS, Access(Mode.DEMO, DEMO.rest))
+    killed = {"reason": "command", "detail": "", "since_ns": 1, "flat_after_ns": 9}
+    state = whole_state() | {"killed": killed}
+    with engine_in(tmp_path, **state), serving(tmp_path) as api:
+        assert api.ask("POST", "/engine/kill", "operator").status_code == 202
+        told = wait_until_done(api)
+    assert (told["after_ms"], told["problem"]) == (0, "")
+    assert "the engine has taken the kill" in told["steps"]
+    assert any("cannot be asked from here" in step for step in told["steps"])
+
+
+def test_stop_while_the_engine_is_starting_ends_it(tmp_path: Path) -> None:
+    with serving(tmp_path) as api:
+        api.desk.supervisor._command = ("sh", "-c", "exec sleep 600")
+        started = api.ask("POST", "/engine/start", "operator", json={})
+        assert started.status_code == HTTPStatus.ACCEPTED
+        wait_for(lambda: api.desk.supervisor._child is not None)
+        reply = api.ask("POST", "/engine/stop", "operator", json={"reason": "no"})
+        assert reply.status_code == HTTPStatus.OK, reply.text
+        assert reply.json()["detail"] == "it was still starting"
+        wait_for(lambda: api.desk.supervisor._child is None)
+        assert not api.desk.supervisor.standing.is_wanted
+    *_, line = (tmp_path / AUDIT).read_text().splitlines()
+    assert json.loads(line)["outcome"] == "it was still starting"
 
 
 def test_kill_while_every_other_thread_waits_is_told_at_once(tmp_path: Path) -> None:

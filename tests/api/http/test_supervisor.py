@@ -130,6 +130,59 @@ def test_watch_engine_that_is_refused_says_why_and_is_not_tried_again(
     assert not watched.supervisor.standing.is_wanted
 
 
+def test_watch_engine_that_ran_and_cannot_start_now_is_tried_again_later(
+    watched: Watched,
+) -> None:
+    watched.start()
+    watched.now_s += SOON_S
+    watched.kill()
+    watched.supervisor._command = (*ENGINE, "refuse")  # as when the exchange is away
+    watched.watch_until(lambda: "ended with status 1" in watched.problem)
+    assert watched.supervisor.standing.is_wanted
+    watched.supervisor._command = (*ENGINE, "run")
+    watched.now_s += 15.0
+    watched.watch_until(lambda: is_engine_in(watched.data))
+
+
+def test_watch_engine_that_died_before_its_run_began_is_no_orderly_end(
+    watched: Watched,
+) -> None:
+    journal = Journal(watched.data / JOURNAL, "20260101T000000000-aaaaaaaa")
+    journal.append(journal_entries(1))  # the run before: it has ended in order
+    journal.close()
+    watched.start()
+    watched.kill()
+    watched.supervisor.watch()
+    assert "ended in the middle" in watched.problem
+    assert watched.supervisor.standing.is_wanted
+
+
+def test_terminate_engine_that_is_starting_ends_it(watched: Watched) -> None:
+    assert not watched.supervisor.terminate()
+    watched.supervisor.want([])
+    watched.supervisor.watch()
+    watched.supervisor.release()
+    assert watched.supervisor.terminate()
+    child = watched.supervisor._child
+    assert child is not None
+    child.wait()
+    watched.supervisor.watch()
+    assert not watched.supervisor.terminate()
+    standing = watched.supervisor.standing
+    assert (standing.is_wanted, standing.problem) == (False, "")
+
+
+def test_adopt_engine_that_nobody_here_started_takes_the_arguments(
+    tmp_path: Path, watched: Watched
+) -> None:
+    theirs = DataDirectory(tmp_path)
+    watched.supervisor.adopt(["--set", "capital=1000"])
+    assert watched.supervisor.plan.arguments == ("--set", "capital=1000")
+    watched.supervisor.adopt(["--set", "capital=2000"])
+    assert watched.supervisor.plan.arguments == ("--set", "capital=1000")
+    theirs.release()
+
+
 def test_want_while_an_engine_runs_is_refused(watched: Watched) -> None:
     watched.start()
     with pytest.raises(CommandRefused, match="running already"):

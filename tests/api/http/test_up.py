@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
+import msgspec
 import pytest
 
 from api.http.archive import History
+from api.http.supervisor import PLAN, Plan
 from connectors.output import is_engine_in
 from flows.domain.errors import StoreError
 from tests.flows.engine_process import Running, kinds_of, rows_of, wait_for
@@ -99,6 +101,22 @@ def test_mft_up_starts_an_engine_that_outlives_it_and_is_found_again(
     assert status == 0, err
     assert kinds_of(up.data)[-1] == "run_ended"
     assert "Traceback" not in err
+
+
+def test_mft_up_no_start_starts_nothing_that_was_wanted_before(
+    tmp_path: Path, exchange: str
+) -> None:
+    plan = Plan(("--symbols", "BTCUSDT", "--exchange", exchange), is_wanted=True)
+    (tmp_path / PLAN).write_bytes(msgspec.json.encode(plan))
+    options = ("--data", tmp_path, "--port", 0, "--no-start", "--no-archive")
+    running = Running("up", "--exchange", exchange, *options)
+    try:
+        while not running.line().startswith("http"):
+            pass
+        kept = msgspec.json.decode((tmp_path / PLAN).read_bytes(), type=Plan)
+        assert kept == Plan(plan.arguments, is_wanted=False)
+    finally:
+        running.end()
 
 
 def test_mft_up_stands_back_for_its_engine(up: Up) -> None:
