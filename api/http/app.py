@@ -2,13 +2,14 @@
 
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from importlib.metadata import version
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
 
 from api.http.desk import Desk
-from api.http.guard import LOCAL_HOSTS, Guard
-from api.http.problem import tell_problems
+from api.http.guard import HEADERS, LOCAL_HOSTS, Guard
+from api.http.problem import problem, tell_problems
 from api.http.routes import (
     config,
     engine,
@@ -52,5 +53,12 @@ def create_app(desk: Desk, *, hosts: Collection[str] = LOCAL_HOSTS) -> FastAPI:
         app.include_router(routes.router)
     tell_problems(app)
     describe(app)
+    app.add_exception_handler(Exception, _bug)
     app.add_middleware(Guard, hosts=hosts)
     return app
+
+
+async def _bug(_request: Request, error: Exception) -> Response:
+    """Answered outside of Guard, so with its headers."""
+    detail = f"A bug of the API: {type(error).__name__}; its log has the traceback"
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail, {**HEADERS})

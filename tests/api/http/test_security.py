@@ -4,15 +4,18 @@ import stat
 from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
+from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
+from api.http.app import create_app
 from api.http.credentials import SESSION_S, EndedSessions, KeyRing, Role
-from api.http.desk import COOKIE, ENDED, TOKENS
+from api.http.desk import COOKIE, ENDED, TOKENS, Desk
 from api.http.guard import FAILURES_S, MOST_BODY, MOST_FAILURES, Failures
 from flows.domain.errors import ConfigurationError
-from tests.api.http.samples import Api, engine_in, serving
+from tests.api.http.samples import HOST, Api, engine_in, serving
 
 OPEN = {"/health/live", "/session"}
 
@@ -279,3 +282,24 @@ def test_cookie_of_odd_characters_is_nobody(tmp_path: Path, cookie: str) -> None
         headers = {b"Cookie": f"{COOKIE}={cookie}".encode()}
         reply = api.client.get("/session", headers=headers)
         assert reply.status_code == HTTPStatus.UNAUTHORIZED
+
+
+def test_bug_is_a_problem_with_the_headers_that_bind_a_browser(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def query(*_asked: object) -> NoReturn:
+        raise IndexError
+
+    with serving(tmp_path) as api:
+        monkeypatch.setattr(api.desk.history, "query", query)
+        client = TestClient(api.app, base_url=HOST, raise_server_exceptions=False)
+        reply = client.get("/history/trades", headers=api.bearer("viewer"))
+    assert reply.status_code == HTTPStatus.INTERNAL_SERVER_ERROR
+    assert reply.json()["detail"].startswith("A bug of the API: IndexError")
+    assert "default-src 'none'" in reply.headers["content-security-policy"]
+
+
+def test_host_that_is_allowed_is_known_however_it_is_written(tmp_path: Path) -> None:
+    app = create_app(Desk(tmp_path), hosts={"MyBox.local"})
+    reply = TestClient(app, base_url="http://mybox.LOCAL").get("/health/live")
+    assert reply.status_code == HTTPStatus.OK

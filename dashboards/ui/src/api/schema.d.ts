@@ -468,6 +468,8 @@ export interface paths {
         /**
          * Equity
          * @description The last equity of each interval, its day's P&L, and its deepest drawdown.
+         *
+         *     Oldest first, and at most the newest 10,000.
          */
         get: operations["equity_history_equity_get"];
         put?: never;
