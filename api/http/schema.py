@@ -55,12 +55,14 @@ _PROBLEMS = {
 
 
 def answers(
-    kind: object, status: int = 200, *, description: str = ""
+    kind: object, status: int = 200, *, description: str = "", example: object = None
 ) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route that answers with a type of ours as JSON."""
     _kinds.append(kind)
     (schema,), _ = msgspec.json.schema_components([kind], ref_template=_REFERENCE)
-    content = {"application/json": {"schema": schema}}
+    content: dict[str, Any] = {"application/json": {"schema": schema}}
+    if example is not None:
+        content["application/json"]["example"] = msgspec.to_builtins(example)
     return {status: {"description": description or "Done", "content": content}}
 
 
@@ -104,8 +106,13 @@ def _add_problems(method: str, path: str, operation: dict[str, Any]) -> None:
     for status in _problems_of(method, path, operation):
         operation["responses"][str(int(status))] = {
             "description": _PROBLEMS[status],
-            "content": {MEDIA_TYPE: {"schema": schema}},
+            "content": {MEDIA_TYPE: {"schema": schema, "example": _example(status)}},
         }
+
+
+def _example(status: HTTPStatus) -> dict[str, object]:
+    told = Problem("about:blank", status.phrase, int(status), _PROBLEMS[status])
+    return {k: v for k, v in msgspec.to_builtins(told).items() if v != []}
 
 
 def _problems_of(

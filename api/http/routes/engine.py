@@ -5,6 +5,7 @@ from contextlib import suppress
 from http import HTTPStatus
 from typing import Annotated
 
+import msgspec
 from fastapi import APIRouter, Query, Response, WebSocket
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -19,7 +20,13 @@ from api.http.supervisor import Standing
 from connectors.control.protocol import Handled
 from flows.domain.errors import EngineSilent, NoEngine, TradingError
 from flows.domain.event import Verb
-from flows.telemetry import BookTold, OrderTold, PositionTold
+from flows.telemetry import (
+    BookTold,
+    KillTold,
+    LimitTold,
+    OrderTold,
+    PositionTold,
+)
 
 STREAM_EVERY_S = 0.1
 """A client is told at most so often, and then the newest state."""
@@ -52,7 +59,64 @@ class ResetOrder(BaseModel):
     """Measure drawdown from the present equity on."""
 
 
-_HANDLED = answers(Handled, description="The journal holds what became of it")
+class RiskTold(msgspec.Struct):
+    """The hard limits, how much of them is used, and what they have refused."""
+
+    limits: dict[str, LimitTold]
+    equity: str
+    day_pnl: str
+    drawdown: str
+    killed: KillTold | None
+    alarm: str
+    """A hole in the safety net; empty where there is none."""
+    refused: dict[str, int]
+    """Signals of this run that became no order, by reason."""
+
+
+class EntryTold(msgspec.Struct):
+    """An entry of the journal; beside these it has what its kind holds."""
+
+    kind: str
+    run_id: str
+    sequence: int
+    received_ns: int
+    symbol: str
+
+
+_ENTRIES = answers(
+    list[EntryTold],
+    example=[
+        EntryTold(
+            "signal",
+            "20260101T000000000-a1b2c3d4",
+            17,
+            1_767_225_600_000_000_000,
+            "BTCUSDT",
+        )
+    ],
+)
+_HANDLED = answers(
+    Handled,
+    description="The journal holds what became of it",
+    example=Handled(Verb.PAUSE, 1_700_000_000_000_000_000, is_accepted=True),
+)
+_KILL = KillProgress(
+    [
+        "asked for by operator (page)",
+        "the engine has taken the kill",
+    ],
+    is_done=True,
+    after_ms=31,
+)
+_RISK = RiskTold(
+    limits={"daily_loss": LimitTold("12.5", "500")},
+    equity="9987.5",
+    day_pnl="-12.5",
+    drawdown="12.5",
+    killed=None,
+    alarm="",
+    refused={"position_open": 12, "cooldown": 3},
+)
 _LIMIT = Query(100, ge=1, le=1_000)
 Kind = Annotated[str, Field(pattern="^[a-z_]{1,40}$")]
 
@@ -112,7 +176,7 @@ async def reset(caller: Operator, desk: DeskOf, order: ResetOrder) -> Response:
 @router.post(
     "/kill",
     status_code=HTTPStatus.ACCEPTED,
-    responses=answers(KillProgress, HTTPStatus.ACCEPTED),
+    responses=answers(KillProgress, HTTPStatus.ACCEPTED, example=_KILL),
 )
 async def kill(caller: Operator, desk: DeskOf, order: Order | None = None) -> Response:
     """Close everything and trade no more until a reset; `GET /engine/kill` follows it.
@@ -130,7 +194,7 @@ async def kill(caller: Operator, desk: DeskOf, order: Order | None = None) -> Re
     return as_json(told, HTTPStatus.ACCEPTED)
 
 
-@router.get("/kill", responses=answers(KillProgress | None))
+@router.get("/kill", responses=answers(KillProgress | None, example=_KILL))
 def kill_state(_caller: Viewer, desk: DeskOf) -> Response:
     """The last kill that was asked for here, as far as it has come."""
     return as_json(desk.kill_told)
@@ -160,7 +224,7 @@ def books(_caller: Viewer, desk: DeskOf) -> Response:
     return as_json(_engine(desk)["books"])
 
 
-@router.get("/risk")
+@router.get("/risk", responses=answers(RiskTold, example=_RISK))
 def risk(_caller: Viewer, desk: DeskOf) -> Response:
     """Limits and how much of them is used, refusals by reason, the kill switch."""
     engine = _engine(desk)
@@ -169,19 +233,19 @@ def risk(_caller: Viewer, desk: DeskOf) -> Response:
     return as_json({**told, "refused": engine["counts"]["refused"]})
 
 
-@router.get("/fills")
+@router.get("/fills", responses=_ENTRIES)
 def fills(_caller: Viewer, desk: DeskOf, limit: int = _LIMIT) -> Response:
     """The newest fills in the journal, newest first."""
     return as_json(newest(desk.data, {"fill", "outside_fill"}, limit))
 
 
-@router.get("/signals")
+@router.get("/signals", responses=_ENTRIES)
 def signals(_caller: Viewer, desk: DeskOf, limit: int = _LIMIT) -> Response:
     """The newest signals and what became of them, newest first."""
     return as_json(newest(desk.data, {"signal", "refused", "approved"}, limit))
 
 
-@router.get("/events")
+@router.get("/events", responses=_ENTRIES)
 def events(
     _caller: Viewer,
     desk: DeskOf,

@@ -99,6 +99,34 @@ class EvidenceTold(msgspec.Struct):
     verdict: str
 
 
+_TRADE = TradeTold(
+    run_id="20260101T000000000-a1b2c3d4",
+    symbol="BTCUSDT",
+    direction="LONG",
+    opened_ns=1_767_225_600_000_000_000,
+    closed_ns=1_767_225_631_000_000_000,
+    quantity="0.016",
+    entry_notional="990.1",
+    exit_notional="992.1",
+    gross="2",
+    fees="0.9911",
+    net="1.0089",
+    exit_purpose="target",
+)
+_EVIDENCE = EvidenceTold(
+    trades=4,
+    wins=1,
+    gross="-3.9",
+    fees="3.96",
+    net="-7.86",
+    win_rate="0.25000000",
+    win_rate_band=BandTold("0.04558726", "0.69935821"),
+    break_even_win_rate="0.71428571",
+    profit_factor="0.11372252",
+    mean_net="-1.96500000",
+    mean_net_band=BandTold("-4.02", "0.09"),
+    verdict="Too few trades to tell: 4 of the 30 that a judgement needs.",
+)
 _TRADES = """
 SELECT run_id, symbol, direction, toUnixTimestamp64Nano(opened_at) AS opened_ns,
     toUnixTimestamp64Nano(received_at) AS closed_ns, quantity, entry_notional,
@@ -152,7 +180,7 @@ LIMIT 10000
 """
 
 
-@router.get("/trades", responses=answers(list[TradeTold]))
+@router.get("/trades", responses=answers(list[TradeTold], example=[_TRADE]))
 def trades(
     _caller: Viewer,
     desk: DeskOf,
@@ -204,7 +232,7 @@ def daily(_caller: Viewer, desk: DeskOf) -> Response:
     return as_json(_rows(desk.history.query(_DAILY), DayTold))
 
 
-@router.get("/evidence", responses=answers(EvidenceTold))
+@router.get("/evidence", responses=answers(EvidenceTold, example=_EVIDENCE))
 def evidence(
     _caller: Viewer,
     desk: DeskOf,
