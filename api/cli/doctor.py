@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from api.cli.live import ExchangeUrl, Symbols, market_job
+from api.cli.options import Assignments, Config
 
 _GIB = 1 << 30
 
@@ -17,11 +18,8 @@ def doctor_command(
     record_gib: Annotated[
         int, typer.Option(min=1, help="Disk that recordings may take, in GiB.")
     ] = 20,
-    config: Annotated[Path | None, typer.Option(help="Settings as TOML.")] = None,
-    assignments: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="One setting; repeatable."),
-    ] = None,
+    config: Config = None,
+    assignments: Assignments = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
     """Check machine, connection, clock, disk, database and account before trading.

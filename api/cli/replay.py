@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from api.cli.options import Assignments, Config
 from api.cli.signals import Stopped
 from flows.domain.errors import ConfigurationError, Interrupted
 
@@ -29,11 +30,8 @@ def replay_command(
     instruments: Annotated[
         Path | None, typer.Option(help="Saved exchangeInfo with ticks and steps.")
     ] = None,
-    config: Annotated[Path | None, typer.Option(help="Settings as TOML.")] = None,
-    assignments: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="One setting; repeatable."),
-    ] = None,
+    config: Config = None,
+    assignments: Assignments = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print report.json instead of the summary.")
     ] = False,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from api.cli.live import ExchangeUrl, market_job, status_lines
+from api.cli.options import Assignments, Config
 from flows.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -50,11 +51,8 @@ def scan_command(
     verdict: Annotated[
         str | None, typer.Option(help=f"Show only: {', '.join(_VERDICTS)}.")
     ] = None,
-    config: Annotated[Path | None, typer.Option(help="Settings as TOML.")] = None,
-    assignments: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="One setting; repeatable."),
-    ] = None,
+    config: Config = None,
+    assignments: Assignments = None,
     clickhouse: Annotated[
         bool,
         typer.Option(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from api.cli.live import ExchangeUrl, Symbols, market_job, status_lines
+from api.cli.options import Assignments, Config
 
 if TYPE_CHECKING:
     from flows.telemetry import Telemetry
@@ -36,11 +37,8 @@ def trade_command(
     duration: Annotated[
         int | None, typer.Option(min=1, help="Stop after so many seconds.")
     ] = None,
-    config: Annotated[Path | None, typer.Option(help="Settings as TOML.")] = None,
-    assignments: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="One setting; repeatable."),
-    ] = None,
+    config: Config = None,
+    assignments: Assignments = None,
     plain: Annotated[
         bool, typer.Option("--plain", help="A line every ten seconds, no live line.")
     ] = False,

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from api.cli.live import ExchangeUrl, Symbols
+from api.cli.options import Assignments, Config
 from api.cli.signals import Stopped
 from flows.domain.errors import ConfigurationError
 
@@ -19,11 +20,8 @@ def up_command(
     data: Annotated[
         Path, typer.Option(help="Directory of this account: journal and recording.")
     ] = Path("data"),
-    config: Annotated[Path | None, typer.Option(help="Settings as TOML.")] = None,
-    assignments: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="One setting; repeatable."),
-    ] = None,
+    config: Config = None,
+    assignments: Assignments = None,
     host: Annotated[
         str, typer.Option(help="Address to listen at; others than loopback see it all.")
     ] = "127.0.0.1",
