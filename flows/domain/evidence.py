@@ -62,6 +62,11 @@ class Evidence(msgspec.Struct, frozen=True):
     verdict: str
 
 
+def estimate(value: Decimal) -> str:
+    """A figure as it is told to people: to eight decimals, of whatever size."""
+    return f"{value:.8f}"
+
+
 def sum_trades(trades: Sequence[TradeClosed]) -> TradeSums:
     """What closed trades add up to."""
     nets = [trade.net for trade in trades]

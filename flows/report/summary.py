@@ -1,11 +1,10 @@
 """The content of report.json."""
 
-import decimal
 from collections import Counter
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from flows.domain.evidence import Band, Evidence, sum_trades, weigh
+from flows.domain.evidence import Band, Evidence, estimate, sum_trades, weigh
 from flows.domain.imbalance import Zone
 from flows.domain.order import OrderStatus
 from flows.domain.side import Side
@@ -17,11 +16,6 @@ from flows.trading import Engine
 
 Json = dict[str, "JsonValue"]
 JsonValue = str | int | float | bool | None | list["JsonValue"] | Json
-
-_RATE_DIGITS = Decimal("0.000001")
-_MONEY_DIGITS = Decimal("0.00000001")
-_WIDE = decimal.Context(prec=100_000)
-"""Has room for estimates of any size."""
 
 
 def build_report(
@@ -148,7 +142,8 @@ def _evidence(evidence: Evidence) -> Json:
         "break_even_win_rate": _rate(evidence.break_even_win_rate),
         "profit_factor": _rate(evidence.profit_factor),
         "mean_net": _money(evidence.mean_net),
-        "mean_net_band": [_money(end) for end in evidence.mean_net_band or ()] or None,
+        "mean_net_band": [estimate(end) for end in evidence.mean_net_band or ()]
+        or None,
         "verdict": evidence.verdict,
     }
 
@@ -158,7 +153,7 @@ def _level(price: Decimal, quantity: Decimal) -> list[JsonValue]:
 
 
 def _rate(value: Decimal | None) -> float | None:
-    return None if value is None else float(value.quantize(_RATE_DIGITS, context=_WIDE))
+    return None if value is None else float(f"{value:.6f}")
 
 
 def _rates(band: Band | None) -> list[JsonValue] | None:
@@ -166,9 +161,7 @@ def _rates(band: Band | None) -> list[JsonValue] | None:
 
 
 def _money(value: Decimal | None) -> str | None:
-    return (
-        None if value is None else plain(value.quantize(_MONEY_DIGITS, context=_WIDE))
-    )
+    return None if value is None else estimate(value)
 
 
 def utc_text(time_ns: int) -> str:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Response
 from api.http.journal import last_run
 from api.http.routes.common import DeskOf, Viewer, as_json
 from api.http.schema import answers
-from flows.domain.evidence import Band, TradeSums, weigh
+from flows.domain.evidence import Band, TradeSums, estimate, weigh
 from flows.domain.units import plain
 from flows.settings import load_kept
 
@@ -256,27 +256,23 @@ def evidence(
         gross=_money(gross),
         fees=_money(sums.fees),
         net=_money(sums.net),
-        win_rate=_estimate(found.win_rate),
+        win_rate=_known(found.win_rate),
         win_rate_band=_band(found.win_rate_band),
-        break_even_win_rate=_digits(found.break_even_win_rate),
-        profit_factor=_estimate(found.profit_factor),
-        mean_net=_estimate(found.mean_net),
+        break_even_win_rate=estimate(found.break_even_win_rate),
+        profit_factor=_known(found.profit_factor),
+        mean_net=_known(found.mean_net),
         mean_net_band=_band(found.mean_net_band),
         verdict=found.verdict,
     )
     return as_json(told)
 
 
+def _known(value: Decimal | None) -> str | None:
+    return None if value is None else estimate(value)
+
+
 def _band(band: Band | None) -> BandTold | None:
-    return None if band is None else BandTold(*map(_digits, band))
-
-
-def _estimate(value: Decimal | None) -> str | None:
-    return None if value is None else _digits(value)
-
-
-def _digits(value: Decimal) -> str:
-    return f"{value:.8f}"
+    return None if band is None else BandTold(*map(estimate, band))
 
 
 def _rows(rows: list[tuple[Any, ...]], kind: type[X]) -> list[X]:
