@@ -1,12 +1,9 @@
 """`mft up`: one command, and whatever is killed comes back."""
 
-import json
 import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-from urllib.request import Request, urlopen
 
 import msgspec
 import pytest
@@ -15,89 +12,37 @@ from api.http.archive import History
 from api.http.supervisor import PLAN, Plan
 from connectors.output import is_engine_in
 from flows.domain.errors import StoreError
+from tests.dashboards.desk import Desk
 from tests.flows.engine_process import Running, kinds_of, rows_of, wait_for
 from tests.flows.trade_samples import run_ids
 
 
-class Up:
-    """`mft up` on a directory, and its operator."""
-
-    def __init__(self, data: Path, exchange: str, token: str = "") -> None:
-        self.data = data
-        self.running = Running(
-            *("up", "--exchange", exchange, "--data", data, "--port", 0),
-        )
-        self.token = token
-        while not (line := self.running.line()).startswith("http"):
-            assert line, self.running.process.communicate()[1]
-            if line.startswith("operator token: "):
-                self.token = line.split()[2]
-        self.url = line.strip()
-
-    def ask(self, path: str, body: object = None) -> Any:
-        headers = {"Authorization": f"Bearer {self.token}"}
-        data = None
-        if body is not None:
-            headers["Content-Type"] = "application/json"
-            data = json.dumps(body).encode()
-        request = Request(self.url + path, data, headers)  # noqa: S310 - loopback
-        with urlopen(request, timeout=30) as reply:  # noqa: S310 - loopback
-            return json.load(reply)
-
-    def pids_of(self, command: bytes) -> list[int]:
-        """Processes of an `mft` command on the directory."""
-        return [
-            int(entry.name)
-            for entry in Path("/proc").iterdir()
-            if entry.name.isdigit() and _is(entry, command, self.data)
-        ]
-
-    def is_trading(self) -> bool:
-        engine = self.ask("/engine/status")["engine"]
-        return engine is not None and any(
-            book["state"] == "SYNCED" for book in engine["books"].values()
-        )
-
-
-def _is(process: Path, command: bytes, data: Path) -> bool:
-    try:
-        arguments = (process / "cmdline").read_bytes().split(b"\0")
-    except OSError:
-        return False
-    return command in arguments and str(data).encode() in arguments
-
-
 @pytest.fixture
-def up(tmp_path: Path, exchange: str) -> Iterator[Up]:
-    up = Up(tmp_path / "data", exchange)
+def up(tmp_path: Path, exchange: str) -> Iterator[Desk]:
+    up = Desk(tmp_path / "data", exchange)
     try:
         yield up
     finally:
-        up.running.end()
-        for pid in (*up.pids_of(b"trade"), *up.pids_of(b"archive")):
-            os.kill(pid, signal.SIGKILL)
+        up.end()
 
 
 def test_mft_up_starts_an_engine_that_outlives_it_and_is_found_again(
-    up: Up, exchange: str
+    up: Desk,
 ) -> None:
     wait_for(up.is_trading)
     first = run_ids(up.data)
     wait_for((up.data / "archive.url").exists)
-    up.running.process.send_signal(signal.SIGKILL)
-    up.running.process.wait()
+    up.kill_api()
     assert is_engine_in(up.data), "the engine goes on"
-    again = Up(up.data, exchange, up.token)
-    try:
-        wait_for(again.is_trading)
-        assert run_ids(up.data) == first
-        assert again.ask("/engine/pause", {"reason": "seen"})["is_accepted"]
-        assert again.ask("/engine/stop", {})["is_accepted"]
-        wait_for(lambda: not is_engine_in(up.data))
-        wait_for(lambda: not again.ask("/engine/status")["process"]["is_wanted"])
-        status, _, err = again.running.stop(signal.SIGINT)
-    finally:
-        again.running.end()
+    up.begin()
+    wait_for(up.is_trading)
+    assert run_ids(up.data) == first
+    paused = up.ask("/engine/pause", "operator", {"reason": "seen"})
+    assert paused["is_accepted"]
+    assert up.ask("/engine/stop", "operator", {})["is_accepted"]
+    wait_for(lambda: not is_engine_in(up.data))
+    wait_for(lambda: not up.ask("/engine/status")["process"]["is_wanted"])
+    status, _, err = up.up.stop(signal.SIGINT)
     assert status == 0, err
     assert kinds_of(up.data)[-1] == "run_ended"
     assert "Traceback" not in err
@@ -119,14 +64,14 @@ def test_mft_up_no_start_starts_nothing_that_was_wanted_before(
         running.end()
 
 
-def test_mft_up_stands_back_for_its_engine(up: Up) -> None:
+def test_mft_up_stands_back_for_its_engine(up: Desk) -> None:
     wait_for(up.is_trading)
     [engine] = up.pids_of(b"trade")
-    assert os.sched_getscheduler(up.running.process.pid) == os.SCHED_BATCH
+    assert os.sched_getscheduler(up.up.process.pid) == os.SCHED_BATCH
     assert os.sched_getscheduler(engine) == os.SCHED_OTHER
 
 
-def test_mft_up_engine_killed_is_started_again_and_goes_on(up: Up) -> None:
+def test_mft_up_engine_killed_is_started_again_and_goes_on(up: Desk) -> None:
     wait_for(up.is_trading)
     [engine] = up.pids_of(b"trade")
     os.kill(engine, signal.SIGKILL)
@@ -139,7 +84,7 @@ def test_mft_up_engine_killed_is_started_again_and_goes_on(up: Up) -> None:
     assert isinstance(daily, list)
 
 
-def test_mft_up_archive_killed_catches_up_with_everything_once(up: Up) -> None:
+def test_mft_up_archive_killed_catches_up_with_everything_once(up: Desk) -> None:
     wait_for(up.is_trading)
     url = up.data / "archive.url"
     wait_for(url.exists)
@@ -151,7 +96,7 @@ def test_mft_up_archive_killed_catches_up_with_everything_once(up: Up) -> None:
     journalled = len(rows_of(up.data))
     wait_for(lambda: len(rows_of(up.data)) > journalled)  # the engine goes on
     wait_for(lambda: url.exists() and url.read_text() != first)
-    assert up.ask("/engine/stop", {})["is_accepted"]
+    assert up.ask("/engine/stop", "operator", {})["is_accepted"]
     wait_for(lambda: not is_engine_in(up.data))
     rows = len(rows_of(up.data))
     wait_for(lambda: loaded_once(history, up.data) == (rows, rows))
@@ -172,7 +117,9 @@ def loaded_once(history: History, data: Path) -> tuple[int, int]:
     return int(count), int(different)
 
 
-def test_mft_up_second_on_the_same_directory_is_refused(up: Up, exchange: str) -> None:
+def test_mft_up_second_on_the_same_directory_is_refused(
+    up: Desk, exchange: str
+) -> None:
     other = Running("up", "--exchange", exchange, "--data", up.data, "--port", 0)
     try:
         _, err = other.process.communicate(timeout=60)
