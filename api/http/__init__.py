@@ -5,6 +5,8 @@ guard        what every request meets first: host, headers, failures
 problem      errors as problem details (RFC 9457)
 telling      the same for every reader of the stream, encoded once
 websocket    clients that do not read are hung up on
+audit        who asked for what
+kill         the kill switch, followed until nothing is held
 scans        scans that were asked for here
 link         the engine's state as it comes, over its control socket
 supervisor   starts engines, and starts them again

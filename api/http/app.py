@@ -18,6 +18,7 @@ from api.http.routes import (
     page,
     scanner,
     session,
+    stream,
 )
 from api.http.schema import describe
 
@@ -49,7 +50,7 @@ def create_app(desk: Desk, *, hosts: Collection[str] = LOCAL_HOSTS) -> FastAPI:
         redoc_url=None,
     )
     app.state.desk = desk
-    for routes in (session, engine, scanner, history, config, health, page):
+    for routes in (session, engine, stream, scanner, history, config, health, page):
         app.include_router(routes.router)
     tell_problems(app)
     describe(app)

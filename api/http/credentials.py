@@ -56,7 +56,7 @@ class EndedSessions:
         self._over_s = self._read()
 
     def end(self, cookie: str, now_s: int) -> None:
-        """Never take this session again."""
+        """Never take it again."""
         kept = {name: over for name, over in self._over_s.items() if over > now_s}
         self._over_s = {**kept, _hash(cookie): now_s + SESSION_S}
         try:

@@ -2,34 +2,26 @@
 
 import asyncio
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from pathlib import Path
-from threading import Thread
 
 import msgspec
 import structlog
 from starlette.requests import HTTPConnection
 
-from api.cli.mode import credentials_of
 from api.http.archive import ArchiveKeeper, History
+from api.http.audit import AUDIT, Audit
 from api.http.credentials import Caller, EndedSessions, KeyRing, Role
 from api.http.guard import Failures
+from api.http.kill import KillDesk, KillProgress
 from api.http.link import EngineLink, Json
 from api.http.problem import Refusal
 from api.http.scans import Scans
 from api.http.supervisor import Standing, Supervisor
 from api.http.telling import Telling
-from api.killing import Killed, Taken, finish, kept_access, tell_engine
 from connectors.control.protocol import Handled, Request
 from flows import remote
-from flows.domain.errors import (
-    ConfigurationError,
-    NoEngine,
-    StoreError,
-    TradingError,
-)
+from flows.domain.errors import TradingError
 from flows.telemetry import Telemetry
 
 COOKIE = "mft_session"
@@ -37,26 +29,12 @@ CSRF_HEADER = "X-CSRF-Token"
 TOKENS = "api.tokens.json"
 ENDED = "api.sessions.json"
 """Sessions that were logged out of."""
-AUDIT = "api.audit.jsonl"
-KILL_WITHIN_S = 60.0
-"""How long a kill tries the exchange itself."""
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _WATCH_EVERY_S = 0.2
-_KEPT_WITHIN_S = 0.2
 _LAG_WITHIN_S = 1
 
 _log = structlog.get_logger()
-
-
-class KillProgress(msgspec.Struct):
-    """A kill that was asked for here, as far as it has come."""
-
-    steps: list[str]
-    is_done: bool = False
-    after_ms: int | None = None
-    """Until nothing was held; None as long as something is."""
-    problem: str = ""
 
 
 class StatusTold(msgspec.Struct):
@@ -85,10 +63,8 @@ class Desk:
         """For metrics, which are asked for every few seconds, whatever hangs."""
         self.scans = Scans(data)
         self.telling = Telling(lambda: self.state)
-        self.kill_told: KillProgress | None = None
-        self.killer = ThreadPoolExecutor(1, "kill")
-        """Kills are told from a thread that no other work can keep busy."""
-        self._killing: Thread | None = None
+        self.audit = Audit(data / AUDIT)
+        self.kill = KillDesk(data, self.audit)
         self._tasks: list[asyncio.Task[None]] = []
 
     # -- life -------------------------------------------------------------------------
@@ -106,7 +82,7 @@ class Desk:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self.killer.shutdown(wait=False)
+        self.kill.close()
         await asyncio.to_thread(self.archive.end)
         self.history.close()
         self.lag.close()
@@ -191,7 +167,7 @@ class Desk:
     def state(self) -> Json:
         """Everything a page shows, as JSON values."""
         standing = msgspec.to_builtins(self.supervisor.standing)
-        kill = None if self.kill_told is None else msgspec.to_builtins(self.kill_told)
+        kill = msgspec.to_builtins(self.kill.progress)
         return {"process": standing, "kill": kill, "engine": self.link.engine}
 
     def command(
@@ -202,94 +178,11 @@ class Desk:
         try:
             handled = remote.command(self.data, request)
         except TradingError as error:
-            self.audit(verb, caller, reason, str(error))
+            self.audit.keep(verb, caller, reason, str(error))
             raise
         outcome = "accepted" if handled.is_accepted else f"refused: {handled.detail}"
-        self.audit(verb, caller, reason, outcome)
+        self.audit.keep(verb, caller, reason, outcome)
         return handled
-
-    def kill(
-        self, caller: Caller, reason: str, on_step: Callable[[], None]
-    ) -> KillProgress:
-        """Kill, whatever is broken; steps follow in `kill_told`.
-
-        A kill beside one that is still followed is told to the engine, too.
-        """
-        told = self.kill_told
-        is_followed = self._killing is not None and self._killing.is_alive()
-        if told is None or not is_followed:
-            told = self.kill_told = KillProgress([])
-        told.steps.append(f"asked for by {caller.name}")
-        taken = tell_engine(self.data, Request("kill", caller.name, reason))
-        if not is_followed:
-            self._killing = Thread(
-                target=self._finish, args=(taken, told, on_step), daemon=True
-            )
-            self._killing.start()
-        self.audit("kill", caller, reason, _outcome_of(taken))
-        return told
-
-    def _finish(
-        self, taken: Taken, told: KillProgress, on_step: Callable[[], None]
-    ) -> None:
-        def say(text: str) -> None:
-            told.steps.append(text)
-            on_step()
-
-        try:
-            killed = self._killed(taken, say)
-        except TradingError as error:
-            told.problem = str(error)
-        except Exception as error:  # noqa: BLE001 - who looks must learn of it
-            told.problem = f"{type(error).__name__}: {error}"
-        else:
-            told.after_ms = killed.after_ms
-            told.problem = killed.alarm or "; ".join(killed.remaining)
-        told.is_done = True
-        on_step()
-
-    def _killed(self, taken: Taken, say: Callable[[str], None]) -> Killed:
-        access, credentials = kept_access(self.data), None
-        if access is not None:
-            try:
-                credentials = credentials_of(access.mode)
-            except ConfigurationError as error:
-                say(f"the exchange cannot be asked from here: {error}")
-        if access is not None and credentials is not None:
-            return finish(
-                taken, self.data, access, credentials, within_s=KILL_WITHIN_S, say=say
-            )
-        if isinstance(taken, StoreError):
-            raise taken
-        if not isinstance(taken, Handled):
-            say(f"{taken.why}; its kill latch is in place: {taken.path}")
-            return Killed(None, "latch")
-        say("the engine has taken the kill")
-        after_ns = remote.flat_after_ns(self.data, within_s=KILL_WITHIN_S)
-        if after_ns is None:
-            return Killed(None, "engine", remaining=("positions are still open",))
-        return Killed(after_ns // 1_000_000, "engine", taken.alarm)
-
-    def audit(self, verb: str, caller: Caller, reason: str, outcome: str) -> None:
-        """Keep who asked for what; no disk stops a kill, be it full or hanging."""
-        line = {
-            "at_ns": time.time_ns(),
-            "verb": verb,
-            "who": caller.name,
-            "reason": reason,
-            "outcome": outcome,
-        }
-
-        def keep() -> None:
-            try:
-                with (self.data / AUDIT).open("ab") as file:
-                    file.write(msgspec.json.encode(line) + b"\n")
-            except OSError as error:
-                _log.warning("audit_not_kept", reason=error.strerror, verb=verb)
-
-        keeping = Thread(target=keep, daemon=True)
-        keeping.start()
-        keeping.join(_KEPT_WITHIN_S)
 
 
 def _bearer(asking: HTTPConnection) -> str:
@@ -299,11 +192,3 @@ def _bearer(asking: HTTPConnection) -> str:
 
 def _unauthorized(detail: str) -> Refusal:
     return Refusal(HTTPStatus.UNAUTHORIZED, detail, {"WWW-Authenticate": "Bearer"})
-
-
-def _outcome_of(taken: Taken) -> str:
-    if isinstance(taken, Handled):
-        return "the engine has taken it"
-    if isinstance(taken, NoEngine | StoreError):
-        return str(taken)
-    return f"{taken.why}; latched"

@@ -1,24 +1,24 @@
 """The engine: control, state, and its stream."""
 
 import asyncio
-from contextlib import suppress
 from http import HTTPStatus
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Query, Response, WebSocket
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.http.credentials import Caller
-from api.http.desk import Desk, KillProgress, StatusTold
+from api.http.desk import Desk, StatusTold
 from api.http.journal import newest
+from api.http.kill import KillProgress
 from api.http.link import Json
 from api.http.problem import Refusal
 from api.http.routes.common import DeskOf, Operator, Viewer, as_json
 from api.http.schema import answers
 from api.http.supervisor import Standing
 from connectors.control.protocol import Handled
-from flows.domain.errors import EngineSilent, NoEngine, TradingError
+from flows.domain.errors import EngineSilent, NoEngine
 from flows.domain.event import Verb
 from flows.telemetry import (
     BookTold,
@@ -27,14 +27,6 @@ from flows.telemetry import (
     OrderTold,
     PositionTold,
 )
-
-STREAM_EVERY_S = 0.1
-"""A client is told at most so often, and then the newest state."""
-ALIVE_EVERY_S = 1.0
-"""And at least so often, if only that nothing has changed."""
-_STALLED_S = 10.0
-_REFUSED_CLOSE = 1008
-_TRY_AGAIN_CLOSE = 1013
 
 router = APIRouter(prefix="/engine", tags=["engine"])
 
@@ -145,7 +137,7 @@ async def stop(caller: Operator, desk: DeskOf, order: Order) -> Response:
         if not await asyncio.to_thread(desk.supervisor.terminate):
             raise
         detail = "it was still starting"
-        await asyncio.to_thread(desk.audit, "stop", caller, order.reason, detail)
+        await asyncio.to_thread(desk.audit.keep, "stop", caller, order.reason, detail)
         return as_json(Handled(Verb.STOP, 0, is_accepted=True, detail=detail))
 
 
@@ -190,14 +182,14 @@ async def kill(caller: Operator, desk: DeskOf, order: Order | None = None) -> Re
             asyncio.run_coroutine_threadsafe(desk.link.touch(), loop)
 
     reason = order.reason if order else ""
-    told = await loop.run_in_executor(desk.killer, desk.kill, caller, reason, on_step)
+    told = await desk.kill.pull(caller, reason, on_step)
     return as_json(told, HTTPStatus.ACCEPTED)
 
 
 @router.get("/kill", responses=answers(KillProgress | None, example=_KILL))
 def kill_state(_caller: Viewer, desk: DeskOf) -> Response:
     """The last kill that was asked for here, as far as it has come."""
-    return as_json(desk.kill_told)
+    return as_json(desk.kill.progress)
 
 
 @router.get("/status", responses=answers(StatusTold))
@@ -256,58 +248,9 @@ def events(
     return as_json(newest(desk.data, kind or (), limit))
 
 
-@router.websocket("/stream")
-async def stream(socket: WebSocket, desk: DeskOf) -> None:
-    """The state as it changes: a snapshot, then merge patches (RFC 7386).
-
-    `{"type": "snapshot", "sequence": 1, "state": ...}`, then
-    `{"type": "delta", "sequence": 2, "patch": ...}`. A slow reader misses states in
-    between, and always gets the newest; an empty patch says that nothing has changed.
-    """
-    try:
-        caller = desk.caller(socket)
-    except Refusal as refusal:
-        await socket.close(_REFUSED_CLOSE, refusal.detail)
-        return
-    await socket.accept()
-    telling = asyncio.create_task(_tell(socket, desk, caller))
-    try:
-        while (await socket.receive())["type"] != "websocket.disconnect":
-            pass  # whatever a client says: it is there
-    finally:
-        telling.cancel()
-        await asyncio.gather(telling, return_exceptions=True)
-
-
-async def _tell(socket: WebSocket, desk: Desk, caller: Caller) -> None:
-    """Send the state as it changes, until the client is gone or reads no more.
-
-    Who has logged out is told nothing more.
-    """
-    link, telling = desk.link, desk.telling
-    told = telling.first(await link.news(-1))
-    while not desk.is_over(caller):
-        try:
-            async with asyncio.timeout(_STALLED_S):
-                await socket.send_text(told.message)
-        except TimeoutError:
-            await socket.close(_TRY_AGAIN_CLOSE, "read too slowly")
-            return
-        await asyncio.sleep(STREAM_EVERY_S)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(ALIVE_EVERY_S):
-                await link.news(told.version)
-        told = telling.next(link.version, told)
-    await socket.close(_REFUSED_CLOSE, "the session is over")
-
-
 def _start(desk: Desk, caller: Caller, reason: str) -> None:
-    try:
+    with desk.audit.around("start", caller, reason):
         desk.supervisor.want()
-    except TradingError as error:
-        desk.audit("start", caller, reason, f"refused: {error}")
-        raise
-    desk.audit("start", caller, reason, "accepted")
 
 
 async def _command(

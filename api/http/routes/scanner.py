@@ -1,20 +1,15 @@
 """Scans: what instruments' markets cost, before anything is traded on them."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.http.credentials import Caller
-from api.http.desk import Desk
 from api.http.problem import Refusal
 from api.http.routes.common import DeskOf, Operator, Viewer, as_json
 from api.http.scans import ScanAsked, ScanTold
 from api.http.schema import answers
-from flows.domain.errors import TradingError
 from flows.domain.suitability import Scanned
 
 router = APIRouter(prefix="/scanner", tags=["scanner"])
@@ -47,7 +42,7 @@ class ScanOrder(BaseModel):
 def start(caller: Operator, desk: DeskOf, order: ScanOrder) -> Response:
     """Start a scan; one at a time."""
     asked = ScanAsked(order.symbols, order.source, order.duration_s)
-    with _audited(desk, caller, "scan", ",".join(order.symbols)) as outcome:
+    with desk.audit.around("scan", caller, ",".join(order.symbols)) as outcome:
         told = desk.scans.start(asked, desk.supervisor.plan.arguments)
         outcome.append(told.scan_id)
     return as_json(told, HTTPStatus.ACCEPTED)
@@ -56,7 +51,7 @@ def start(caller: Operator, desk: DeskOf, order: ScanOrder) -> Response:
 @router.post("/stop", status_code=HTTPStatus.ACCEPTED)
 def stop(caller: Operator, desk: DeskOf) -> Response:
     """End the running scan; a live one keeps what it has seen."""
-    with _audited(desk, caller, "scan_stop", ""):
+    with desk.audit.around("scan_stop", caller, ""):
         desk.scans.stop()
     return as_json({"is_stopping": True}, HTTPStatus.ACCEPTED)
 
@@ -84,15 +79,3 @@ def results(_caller: Viewer, desk: DeskOf, scan_id: ScanId | None = None) -> Res
             raise Refusal(HTTPStatus.NOT_FOUND, "No scan was started here yet")
         scan_id = newest.scan_id
     return as_json(desk.scans.results(scan_id))
-
-
-@contextmanager
-def _audited(desk: Desk, caller: Caller, verb: str, what: str) -> Iterator[list[str]]:
-    """Keep who asked for it, and what came of it."""
-    outcome: list[str] = []
-    try:
-        yield outcome
-    except (Refusal, TradingError) as error:
-        desk.audit(verb, caller, what, f"refused: {error}")
-        raise
-    desk.audit(verb, caller, what, *(outcome or ["accepted"]))

@@ -17,7 +17,8 @@ from starlette.testclient import WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
 
 from api.http.apart import SECRETS
-from api.http.desk import AUDIT, COOKIE
+from api.http.audit import AUDIT
+from api.http.desk import COOKIE
 from api.http.link import patch_between
 from connectors.binance.signing import Mode
 from connectors.binance.transport import DEMO

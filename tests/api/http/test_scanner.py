@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from api.http.desk import AUDIT
+from api.http.audit import AUDIT
 from api.http.scans import Scans
 from api.http.supervisor import PLAN
 from connectors.certificate import Certificate, write_certificate
