@@ -22,11 +22,4 @@ export type Evidence = Schemas["EvidenceTold"];
 export type Day = Schemas["DayTold"];
 
 /** An entry of the journal; what it holds beside these depends on its kind. */
-export interface Entry {
-  kind: string;
-  run_id: string;
-  sequence: number;
-  received_ns: number;
-  symbol: string;
-  [name: string]: unknown;
-}
+export type Entry = Schemas["EntryTold"] & { [name: string]: unknown };

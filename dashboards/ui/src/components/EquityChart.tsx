@@ -1,28 +1,32 @@
 /** Equity over time, with the depth of drawdown against its limit. */
 
 import { useQuery } from "@tanstack/react-query";
-import {
-  AreaSeries,
-  type ISeriesApi,
-  LineStyle,
-  type UTCTimestamp,
-} from "lightweight-charts";
-import { useEffect, useRef, useState } from "react";
+import { AreaSeries, LineStyle, type UTCTimestamp } from "lightweight-charts";
+import { useEffect } from "react";
 
 import { get } from "../api/client";
 import { stream, useEngine } from "../api/stream";
 import type { Point } from "../api/types";
 import { subtract } from "../lib/money";
 import { Money, Panel } from "./Parts";
-import { chartIn, colours, useThemeName } from "./charts";
+import { colours, useSeries } from "./charts";
 
 const SHOWN_S = 24 * 3_600;
 const STEP_S = 10;
 
+const area = () => {
+  const { accent } = colours();
+  return {
+    lineColor: accent,
+    topColor: `${accent}55`,
+    bottomColor: `${accent}08`,
+    lineWidth: 2,
+    priceLineStyle: LineStyle.Dotted,
+  } as const;
+};
+
 export function EquityChart() {
-  const theme = useThemeName();
-  const place = useRef<HTMLDivElement>(null);
-  const [series, setSeries] = useState<ISeriesApi<"Area"> | null>(null);
+  const { place, series, theme } = useSeries(AreaSeries, area);
   const drawdown = useEngine((engine) => engine.drawdown);
   const limit = useEngine((engine) => engine.limits["drawdown"]?.limit);
   const since = Math.floor(Date.now() / 1_000) - SHOWN_S;
@@ -32,25 +36,6 @@ export function EquityChart() {
     staleTime: Infinity,
     retry: 1,
   });
-
-  useEffect(() => {
-    if (!place.current) return;
-    const { chart, end } = chartIn(place.current);
-    const { accent } = colours();
-    setSeries(
-      chart.addSeries(AreaSeries, {
-        lineColor: accent,
-        topColor: `${accent}55`,
-        bottomColor: `${accent}08`,
-        lineWidth: 2,
-        priceLineStyle: LineStyle.Dotted,
-      }),
-    );
-    return () => {
-      setSeries(null);
-      end();
-    };
-  }, [theme]);
 
   useEffect(() => {
     if (!series) return;

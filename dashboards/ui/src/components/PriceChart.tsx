@@ -4,7 +4,6 @@ import { useQuery } from "@tanstack/react-query";
 import {
   type IPriceLine,
   type ISeriesApi,
-  type ISeriesMarkersPluginApi,
   LineSeries,
   LineStyle,
   type SeriesMarker,
@@ -12,14 +11,14 @@ import {
   type UTCTimestamp,
   createSeriesMarkers,
 } from "lightweight-charts";
-import { useEffect, useRef, useState } from "react";
+import { useEffect } from "react";
 
 import { get } from "../api/client";
 import { stream, useKnown } from "../api/stream";
 import type { Bar, Book, Entry, Position } from "../api/types";
 import { useEntries } from "./Answers";
 import { Panel } from "./Parts";
-import { chartIn, colours, useThemeName } from "./charts";
+import { colours, useSeries } from "./charts";
 
 const SHOWN_S = 900;
 const MARKED = ["signal", "fill"];
@@ -79,12 +78,12 @@ function priceLines(series: Series, position: Position): IPriceLine[] {
   ];
 }
 
+const line = () =>
+  ({ color: colours().accent, lineWidth: 2, priceLineVisible: false }) as const;
+
 export function PriceChart(props: { symbol: string }) {
   const { symbol } = props;
-  const theme = useThemeName();
-  const place = useRef<HTMLDivElement>(null);
-  const [series, setSeries] = useState<Series | null>(null);
-  const plugin = useRef<ISeriesMarkersPluginApi<Time> | null>(null);
+  const { place, series, theme } = useSeries(LineSeries, line);
   const since = Math.floor(Date.now() / 1_000) - SHOWN_S;
   const bars = useQuery({
     queryKey: ["bars", symbol, theme],
@@ -97,24 +96,6 @@ export function PriceChart(props: { symbol: string }) {
   const position = useKnown((known) =>
     known.status?.engine?.positions.find((one) => one.symbol === symbol),
   );
-
-  useEffect(() => {
-    const element = place.current;
-    if (!element) return;
-    const { chart, end } = chartIn(element);
-    const line = chart.addSeries(LineSeries, {
-      color: colours().accent,
-      lineWidth: 2,
-      priceLineVisible: false,
-    });
-    plugin.current = createSeriesMarkers(line, []);
-    setSeries(line);
-    return () => {
-      setSeries(null);
-      plugin.current = null;
-      end();
-    };
-  }, [theme]);
 
   useEffect(() => {
     if (!series) return;
@@ -143,8 +124,10 @@ export function PriceChart(props: { symbol: string }) {
   }, [series, symbol, bars.data]);
 
   useEffect(() => {
+    if (!series) return;
     const mine = (entries ?? []).filter((entry) => entry.symbol === symbol);
-    plugin.current?.setMarkers(markers(mine));
+    const plugin = createSeriesMarkers(series, markers(mine));
+    return () => plugin.detach();
   }, [series, entries, symbol]);
 
   const stakes = position && JSON.stringify([position.entry_price, position.direction]);

@@ -1,11 +1,14 @@
 /** What both charts share: colours of the theme, and a place that follows its size. */
 
-import { useSyncExternalStore } from "react";
+import { useEffect, useRef, useState, useSyncExternalStore } from "react";
 
 import {
   ColorType,
   type DeepPartial,
-  type IChartApi,
+  type ISeriesApi,
+  type SeriesDefinition,
+  type SeriesPartialOptionsMap,
+  type SeriesType,
   type TimeChartOptions,
   createChart,
 } from "lightweight-charts";
@@ -37,19 +40,30 @@ function options(): DeepPartial<TimeChartOptions> {
   };
 }
 
-/** A chart in an element, in the colours of the theme; `end` takes it away. */
-export function chartIn(element: HTMLElement): { chart: IChartApi; end: () => void } {
-  const chart = createChart(element, options());
-  // after the frame it may still draw
-  return { chart, end: () => requestAnimationFrame(() => chart.remove()) };
-}
-
 function onTheme(listener: () => void): () => void {
   const watch = new MutationObserver(listener);
   watch.observe(document.documentElement, { attributeFilter: ["data-theme"] });
   return () => watch.disconnect();
 }
 
-/** The theme's name; a chart is drawn anew with each. */
-export const useThemeName = (): string =>
-  useSyncExternalStore(onTheme, () => document.documentElement.dataset.theme ?? "");
+const themeName = (): string => document.documentElement.dataset.theme ?? "";
+
+/** A place for a chart with one series, drawn anew in the colours of each theme. */
+export function useSeries<T extends SeriesType>(
+  definition: SeriesDefinition<T>,
+  look: () => SeriesPartialOptionsMap[T],
+) {
+  const theme = useSyncExternalStore(onTheme, themeName);
+  const place = useRef<HTMLDivElement>(null);
+  const [series, setSeries] = useState<ISeriesApi<T> | null>(null);
+  useEffect(() => {
+    if (!place.current) return;
+    const chart = createChart(place.current, options());
+    setSeries(chart.addSeries(definition, look()));
+    return () => {
+      setSeries(null);
+      requestAnimationFrame(() => chart.remove()); // after the frame it may still draw
+    };
+  }, [theme, definition, look]);
+  return { place, series, theme };
+}
