@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -25,6 +25,7 @@ from connectors.exchange.synthetic_tape import SyntheticTape
 from connectors.exchange.trading.signature import DEFAULT_KEY, DEFAULT_SECRET
 from connectors.exchange.venue import Venue
 from flows.domain.errors import ConfigurationError
+from flows.domain.units import NS_PER_MS
 from tests.connectors.exchange.exchange_samples import BTC, DEPTH, ETH
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -32,9 +33,10 @@ PATIENCE_S = 20
 
 
 @asynccontextmanager
-async def serving() -> AsyncIterator[int]:
+async def serving(
+    clock: Callable[[], int] = WallClock(),  # noqa: B008 - it has no state to share
+) -> AsyncIterator[int]:
     """A synthetic exchange on a free port; the port."""
-    clock = WallClock()
     start_ns = clock()
     tape = SyntheticTape([BTC, ETH], start_ns=start_ns, seed=7)
     server = ExchangeServer(Venue(tape, start_ns=start_ns), clock)
@@ -105,6 +107,23 @@ def rebuilt(book: Any, frames: list[Any]) -> dict[str, list[tuple[Decimal, Decim
         present = [(p, q) for p, q in levels.items() if q]
         sides[side] = sorted(present, reverse=side == "bids")[:50]
     return sides
+
+
+def test_server_request_is_answered_where_the_market_never_catches_up() -> None:
+    now_ns = 0
+
+    def clock() -> int:
+        nonlocal now_ns
+        now_ns += 500 * NS_PER_MS  # each look: five times what the market advances
+        return now_ns
+
+    async def main() -> list[int]:
+        async with serving(clock) as port:
+            replies = [await call(port, "/fapi/v1/time") for _ in range(2)]
+            return [told["serverTime"] for _, told, _ in replies]
+
+    first_ms, second_ms = run(main())
+    assert 0 < second_ms - first_ms < 30_000, "not a wait of 600 steps"
 
 
 def test_server_control_messages_and_pings_are_answered() -> None:
