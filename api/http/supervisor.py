@@ -71,6 +71,7 @@ class Supervisor:
         self._plan = _read(data / PLAN)
         self._child: subprocess.Popen[bytes] | None = None
         self._started_s = self._due_s = 0.0
+        self._is_running = is_engine_in(data)
         self._is_seen = self._was_seen = False
         """Whether an engine holds the directory, or has since the last start."""
         self._failures = 0
@@ -81,9 +82,9 @@ class Supervisor:
 
     @property
     def standing(self) -> Standing:
-        """How the engine stands now."""
+        """How the engine stood when it was last looked after; asks no disk."""
         return Standing(
-            is_running=is_engine_in(self._data),
+            is_running=self._is_running,
             is_wanted=self._plan.is_wanted,
             restarts=max(self._restarts, 0),
             problem=self._problem,
@@ -141,7 +142,8 @@ class Supervisor:
 
     def _look(self) -> None:
         self._reap()
-        if is_engine_in(self._data):
+        self._is_running = is_engine_in(self._data)
+        if self._is_running:
             self._is_seen = self._was_seen = True
             return
         if self._is_seen:

@@ -200,6 +200,17 @@ def test_watch_engine_of_somebody_else_is_adopted_and_started_again(
     watched.watch_until(lambda: watched.supervisor._child is not None)
 
 
+def test_standing_is_that_of_the_last_watch_and_asks_no_disk(
+    tmp_path: Path, watched: Watched
+) -> None:
+    theirs = DataDirectory(tmp_path)
+    watched.supervisor.watch()
+    theirs.release()
+    assert watched.supervisor.standing.is_running
+    watched.supervisor.watch()
+    assert not watched.supervisor.standing.is_running
+
+
 def test_plan_is_kept_for_the_next_api(watched: Watched) -> None:
     watched.start()
     again = Supervisor(watched.data, command=ENGINE)
