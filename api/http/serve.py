@@ -10,6 +10,7 @@ import uvicorn
 from api.http.app import create_app
 from api.http.desk import Desk
 from api.http.guard import LOCAL_HOSTS, MOST_BODY
+from api.http.protocol import ImpatientHttp
 from api.http.websocket import ImpatientWebSocket
 from connectors.lock import lock_directory
 from connectors.output import is_engine_in
@@ -67,6 +68,7 @@ def serve(
             access_log=False,
             server_header=False,
             proxy_headers=False,  # anybody on this machine could name any address
+            http=ImpatientHttp,
             ws=ImpatientWebSocket,
             ws_max_size=MOST_BODY,
             ws_per_message_deflate=False,  # for many readers it costs a core
