@@ -14,6 +14,7 @@ import secrets
 import threading
 import time
 import uuid
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from pathlib import Path
@@ -41,8 +42,20 @@ _READERS = 4
 _LONGEST_QUERY = 1 << 20
 _AUTHENTICATION_FAILED = 516
 _NOT_ALLOWED = 497
+_READ_ONLY = 164
 _UNSUPPORTED = 48
 _UNKNOWN_FORMAT = 73
+_OF_PROTOCOL = frozenset(
+    {"query", "query_id", "database", "default_format", "client_protocol_version"}
+    | {"user", "password", "role", "quota_key", "session_id", "session_timeout"}
+    | {"session_check", "compress", "decompress", "enable_http_compression"}
+    | {"wait_end_of_query", "buffer_size", "send_progress_in_http_headers"}
+    | {"http_headers_progress_interval_ms", "max_execution_time"}
+    | {"cancel_http_readonly_queries_on_client_close"}
+)
+"""What a URL may carry beside values of placeholders: none of it changes an answer, and
+the time that a client gives itself is bounded by ours."""
+_DATABASES = frozenset({"", "default"})
 _CODE = re.compile(r"Code: (\d+)")
 _HAS_FORMAT = re.compile(r"\bFORMAT\s+(\w+)\s*;?\s*$", re.IGNORECASE)
 _PLACEHOLDER = re.compile(r"\{(\w+):([^}]+)\}")
@@ -136,6 +149,9 @@ class QueryServer:
         sql = request.query.get("query", "")
         if why := _unsupported(request, sql, body):
             return _failure(HTTPStatus.BAD_REQUEST, _UNSUPPORTED, why)
+        if setting := _setting_in(request.query):
+            text = f"Cannot modify {setting!r} setting in readonly mode"
+            return _failure(HTTPStatus.FORBIDDEN, _READ_ONLY, text)
         sql = sql or body
         begun_ns = time.monotonic_ns()
         try:
@@ -252,11 +268,19 @@ def _unsupported(request: web.Request, sql: str, body: str) -> str:
         return "Data beside the query is not supported: this interface only reads"
     if request.query.get("compress") == "1":
         return "compress=1 is not supported; leave it out"
+    if request.query.get("database", "") not in _DATABASES:
+        return "Only the database default is here; name others in the query"
     if request.content_type.startswith("multipart/"):
         return "External data is not supported"
     if not (sql or body.strip()):
         return "Expected a query"
     return ""
+
+
+def _setting_in(asked: Mapping[str, str]) -> str:
+    """A setting of the engine that a URL would change; empty where none."""
+    settings = asked.keys() - _OF_PROTOCOL
+    return min((s for s in settings if not s.startswith("param_")), default="")
 
 
 def _failure(status: HTTPStatus, code: int, text: str) -> web.Response:

@@ -214,6 +214,7 @@ def test_error_is_worded_and_numbered_as_by_a_server(
         ("", None, {}, "Expected a query"),
         ("INSERT INTO t FORMAT TSV", "1\t2", {}, "only reads"),
         ("SELECT 1", None, {"compress": "1"}, "compress=1 is not supported"),
+        ("SELECT 1", None, {"database": "system"}, "Only the database default"),
     ],
 )
 def test_what_is_not_supported_is_refused_in_words(
@@ -227,6 +228,23 @@ def test_what_is_not_supported_is_refused_in_words(
     assert status == HTTPStatus.BAD_REQUEST
     assert headers["X-ClickHouse-Exception-Code"] == "48"
     assert reason in text
+
+
+def test_setting_in_the_url_is_refused_by_name(served: tuple[ClickHouse, str]) -> None:
+    status, text, headers = ask(
+        served[1], "SELECT number FROM numbers(9)", max_result_rows="2", readonly="0"
+    )
+    assert status == HTTPStatus.FORBIDDEN
+    assert "Cannot modify 'max_result_rows' setting in readonly mode" in text
+    assert headers["X-ClickHouse-Exception-Code"] == "164"
+
+
+def test_what_clients_say_of_the_protocol_changes_no_answer(
+    served: tuple[ClickHouse, str],
+) -> None:
+    said = {"session_id": "one", "max_execution_time": "65", "wait_end_of_query": "1"}
+    status, text, _ = ask(served[1], "SELECT {a:UInt8}", param_a="7", **said)
+    assert (status, text) == (HTTPStatus.OK, "7\n")
 
 
 def test_unknown_format_is_refused(served: tuple[ClickHouse, str]) -> None:
