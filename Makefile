@@ -8,6 +8,7 @@ UI := dashboards/ui
 UI_SOURCES := $(wildcard $(addprefix $(UI)/,*.json *.html *.ts src/*.* src/*/*.*))
 PAGE := api/http/page/index.html
 PICTURES := bot-wide-dark bot-narrow-light killed scanner-wide
+CRASHES := $(wildcard tests/flows/test_*_crash.py)
 MUTMUT := mutmut==3.8.1
 
 .DEFAULT_GOAL := help
@@ -43,7 +44,7 @@ check: setup ## Run what CI runs: format, lint, types, house rules, tests, cover
 	$(BIN)/python -m tests.quality.branches .coverage.json
 
 chaos: setup ## Run every scenario of faults (half an hour; CI runs a tenth)
-	MFT_CHAOS=all $(BIN)/python -m pytest -n 2 tests/chaos --durations=5
+	MFT_CHAOS=all $(BIN)/python -m pytest -n 2 tests/chaos $(CRASHES) --durations=5
 
 mutants: setup ## Change risk and kill code in every small way; tests must notice
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(MUTMUT)
