@@ -16,6 +16,8 @@ from prometheus_client.registry import Collector
 from api.http.desk import Desk
 from api.http.journal import newest_entry
 from api.http.link import Json
+from connectors.kill_latch import mark_of
+from connectors.output import KILL_LATCH
 from flows.domain.errors import StoreError
 from flows.domain.risk import RefusalReason
 from flows.domain.symbol_book import BookState
@@ -38,11 +40,7 @@ class _Figures(Collector):
 
     def collect(self) -> Iterable[Family]:
         """Everything there is to tell."""
-        standing = self._desk.supervisor.standing
-        yield _gauge("mft_engine_up", "Whether an engine runs.", standing.is_running)
-        yield _counter(
-            "mft_engine_restarts", "Times it was started again.", standing.restarts
-        )
+        yield from _of_process(self._desk)
         engine = self._desk.link.engine
         if engine is not None:
             yield from _of_books(engine["books"])
@@ -51,6 +49,24 @@ class _Figures(Collector):
             yield from _of_counts(engine["counts"])
             yield from _of_recording(engine)
         yield from _of_archive(self._desk)
+
+
+def _of_process(desk: Desk) -> Iterator[Family]:
+    """What is known whether an engine answers or not."""
+    standing, engine = desk.supervisor.standing, desk.link.engine
+    yield _gauge("mft_engine_up", "Whether an engine runs.", standing.is_running)
+    yield _gauge(
+        "mft_engine_answers", "Whether it tells its state.", engine is not None
+    )
+    yield _counter(
+        "mft_engine_restarts", "Times it was started again.", standing.restarts
+    )
+    is_killed = engine is not None and bool(engine["killed"])
+    yield _gauge(
+        "mft_killed",
+        "Whether the account is killed, by its engine or by the latch file.",
+        is_killed or mark_of(desk.data / KILL_LATCH) is not None,
+    )
 
 
 def _of_books(books: dict[str, Json]) -> Iterator[Family]:
@@ -86,9 +102,6 @@ def _of_account(engine: Json) -> Iterator[Family]:
         ("funding", "Funding and other bookings, quote asset."),
     ):
         yield _gauge(f"mft_{name}", text, float(engine[name]))
-    yield _gauge(
-        "mft_killed", "Whether the kill switch is latched.", bool(engine["killed"])
-    )
     yield _gauge(
         "mft_alarm",
         "Whether the engine says that its safety net has a hole.",

@@ -1,8 +1,10 @@
 """Alert rules, and every PromQL on a Prometheus that scraped a real run."""
 
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -131,7 +133,7 @@ def test_alert_expression_finds_its_metrics(
 ) -> None:
     _, ask = scraped
     evaluated(ask, RULES[name])
-    without_limit = re.sub(r"(==|>) [\d.]+$", "", RULES[name])
+    without_limit = re.sub(r" (==|>) [\d.]+", "", RULES[name])
     assert evaluated(ask, without_limit), "it compares what is not there"
 
 
@@ -152,6 +154,21 @@ def test_prometheus_has_no_problem_with_rules_or_scrapes(
         one["labels"]["alertname"] for one in ask("/api/v1/alerts")["data"]["alerts"]
     }
     assert names <= {"MftBookNotSynced", "MftDecisionsSlow", "MftOrdersSlow"}
+
+
+def test_frozen_engine_is_seen_as_one_that_runs_and_is_silent(
+    scraped: tuple[Desk, Ask],
+) -> None:
+    desk, ask = scraped
+    [engine] = desk.pids_of(b"trade")
+    os.kill(engine, signal.SIGSTOP)
+    try:
+        wait_for(lambda: evaluated(ask, RULES["MftEngineSilent"]))
+        assert evaluated(ask, "mft_killed == 0")
+    finally:
+        os.kill(engine, signal.SIGCONT)
+    wait_for(lambda: evaluated(ask, "mft_engine_answers == 1"))
+    assert not evaluated(ask, RULES["MftEngineSilent"])
 
 
 def test_monitoring_lists_every_metric_that_is_exposed(

@@ -24,7 +24,7 @@ from connectors.binance.signing import Mode
 from connectors.binance.transport import DEMO
 from connectors.journal import Journal
 from connectors.latency import Latency
-from connectors.output import ACCESS, JOURNAL, KILL_LATCH
+from connectors.output import ACCESS, JOURNAL, KILL_LATCH, DataDirectory
 from flows.domain.books import Books
 from flows.flatten import Access, leave_access
 from flows.settings import Settings
@@ -241,6 +241,31 @@ def test_metrics_of_an_engine_have_its_figures(tmp_path: Path) -> None:
         'mft_refused_total{reason="paused"} 0.0',
     ):
         assert line in lines
+
+
+def test_metrics_of_an_engine_that_runs_and_says_nothing_tell_so(
+    tmp_path: Path,
+) -> None:
+    with DataDirectory(tmp_path), serving(tmp_path) as api:
+        lines = api.ask("GET", "/metrics", "viewer").text.splitlines()
+        assert "mft_engine_up 1.0" in lines
+        assert "mft_engine_answers 0.0" in lines
+        with engine_in(tmp_path, **STATE):
+            wait_for_engine(api)
+            lines = api.ask("GET", "/metrics", "viewer").text.splitlines()
+            assert "mft_engine_answers 1.0" in lines
+
+
+def test_metrics_of_a_killed_account_say_so_without_an_engine(tmp_path: Path) -> None:
+    with serving(tmp_path) as api:
+        assert "mft_killed 0.0" in api.ask("GET", "/metrics", "viewer").text
+        (tmp_path / KILL_LATCH).touch()
+        assert "mft_killed 1.0" in api.ask("GET", "/metrics", "viewer").text
+    killed = STATE | {"killed": {"reason": "drawdown"}}
+    (tmp_path / KILL_LATCH).unlink()
+    with engine_in(tmp_path, **killed), serving(tmp_path) as api:
+        wait_for_engine(api)
+        assert "mft_killed 1.0" in api.ask("GET", "/metrics", "viewer").text
 
 
 def test_stream_client_that_says_anything_is_told_on(tmp_path: Path) -> None:
