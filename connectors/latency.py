@@ -1,6 +1,6 @@
 """How long frames take to their decision: a histogram, and the sink that fills it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -39,10 +39,14 @@ class Latency:
                 return min(_upper_bound(bucket), self.highest_ns)
         return 0
 
-    def below(self, powers: range) -> list[int]:
-        """How many durations were less than 2 ** power ns, for each power; exactly."""
+    def below(self, bounds_ns: Sequence[int]) -> list[int]:
+        """How many durations were less than each bound.
+
+        Exactly where a bound begins a bucket, as `n * 2 ** power` for n of 16 to 31
+        does; elsewhere less than the bound of its bucket.
+        """
         seen = list(accumulate(self._buckets, initial=0))
-        return [seen[_bucket(1 << power)] for power in powers]
+        return [seen[_bucket(bound)] for bound in bounds_ns]
 
 
 class OrderLatency:

@@ -6,7 +6,7 @@ epoch, by the engine's clock. Built on demand, never per message.
 
 import decimal
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 import msgspec
@@ -21,12 +21,15 @@ from flows.domain.position import ExitRules, Position, TradeClosed
 from flows.domain.risk import Approved, Refused
 from flows.domain.run import Journalled
 from flows.domain.signal import Signal
-from flows.domain.symbol_book import BookStateChanged, SymbolBook
+from flows.domain.symbol_book import BookState, BookStateChanged, SymbolBook
 from flows.domain.units import BPS, EXACT, NS_PER_MS, NS_PER_S, floor_to, plain
 from flows.domain.view import BookView, TickLevel
 
-HISTOGRAM_POWERS = range(15, 31)
-"""Bounds of histograms, 2 ** power ns: 33 us to 1.07 s."""
+HISTOGRAM_BOUNDS_NS = tuple(
+    sorted({*(1 << n for n in range(15, 31)), 19 << 18, 19 << 20})
+)
+"""Of histograms: powers of two from 33 us to 1.07 s, and, as near as they are counted,
+the 5 ms and 20 ms promised for decisions and orders (4.98 and 19.92 ms)."""
 
 _SHOWN = Decimal("0.0001")
 _AVERAGE = Context(prec=28, rounding=ROUND_HALF_EVEN)
@@ -142,9 +145,11 @@ class CountsTold(msgspec.Struct, frozen=True):
     fills: int
     trades: int
     """Round trips."""
-    book_states: dict[str, int]
-    """Times that a book came into a state: GAP a hole, STALE a silence, SYNCED again a
-    resync."""
+    book_states: dict[str, dict[str, int]]
+    """By symbol, times that its book came into a state: GAP a hole, STALE a silence,
+    SYNCED the start or a resync."""
+    entries: int
+    """Everything journalled, of whatever kind."""
 
 
 class HistogramTold(msgspec.Struct, frozen=True):
@@ -153,7 +158,7 @@ class HistogramTold(msgspec.Struct, frozen=True):
     count: int
     total_ns: int
     below: list[int]
-    """How many were less than 2 ** power ns, for each of HISTOGRAM_POWERS."""
+    """How many were less than each of HISTOGRAM_BOUNDS_NS."""
 
 
 class Telemetry(msgspec.Struct, frozen=True, kw_only=True):
@@ -165,6 +170,9 @@ class Telemetry(msgspec.Struct, frozen=True, kw_only=True):
     data_age_ms: int | None
     """Since the newest view of any symbol, milliseconds; None before the first."""
     books: dict[str, BookTold]
+    messages: dict[str, int]
+    """Of the market, taken since the run began, by stream kind: `depth`, `bookTicker`,
+    `trade`, and those that nothing reads."""
     positions: list[PositionTold]
     orders: list[OrderTold]
     equity: str
@@ -200,11 +208,13 @@ class FactCounts:
     def __init__(self) -> None:
         self._signals = self._orders = self._fills = self._trades = 0
         self._refused: Counter[str] = Counter()
-        self._states: Counter[str] = Counter()
+        self._states: dict[str, Counter[str]] = {}
+        self._entries = 0
 
     def count(self, facts: Iterable[Journalled]) -> None:
         """Take the facts of a batch."""
         for fact in facts:
+            self._entries += 1
             if isinstance(fact, Signal):
                 self._signals += 1
             elif isinstance(fact, Approved):
@@ -216,7 +226,8 @@ class FactCounts:
             elif isinstance(fact, TradeClosed):
                 self._trades += 1
             elif isinstance(fact, BookStateChanged):
-                self._states[fact.after.value] += 1
+                states = self._states.setdefault(fact.symbol, Counter())
+                states[fact.after.value] += 1
 
     def told(self) -> CountsTold:
         """The counts so far."""
@@ -226,12 +237,16 @@ class FactCounts:
             dict(self._refused),
             self._fills,
             self._trades,
-            dict(self._states),
+            {symbol: dict(states) for symbol, states in self._states.items()},
+            self._entries,
         )
 
 
 class Observer:
-    """Looks at the state behind a flow's steps."""
+    """Looks at the state behind a flow's steps.
+
+    Of `symbols` it tells from the start, also where nothing has come yet.
+    """
 
     def __init__(
         self,
@@ -242,6 +257,7 @@ class Observer:
         latency: Latency,
         *,
         rule: ImbalanceRule,
+        symbols: Sequence[str] = (),
         order_latency: OrderLatency | None = None,
         recorder_waiting: Callable[[], int | None] = lambda: None,
     ) -> None:
@@ -252,6 +268,9 @@ class Observer:
         self._account = account
         self._latency = latency
         self._rule = rule
+        self._unheard = dict.fromkeys(
+            symbols, BookTold(BookState.EMPTY.value, None, 0, 0)
+        )
         self._order_latency = order_latency or OrderLatency()
         self._recorder_waiting = recorder_waiting
 
@@ -272,6 +291,7 @@ class Observer:
             now_ns=now_ns,
             data_age_ms=min(known, default=None),
             books=books,
+            messages=self._books.messages(),
             positions=[
                 _position_told(position, ledger.mark(symbol), account.exits, now_ns)
                 for symbol, position in ledger.positions.items()
@@ -296,10 +316,11 @@ class Observer:
         )
 
     def _books_told(self, now_ns: int) -> dict[str, BookTold]:
-        return {
+        heard = {
             symbol: self._book_told(book, now_ns)
             for symbol, book in self._books.by_symbol.items()
         }
+        return self._unheard | heard
 
     def _book_told(self, book: SymbolBook, now_ns: int) -> BookTold:
         state, counts, view = book.state.value, book.counts, book.last_view
@@ -341,7 +362,7 @@ class Observer:
 
 
 def _histogram_told(latency: Latency) -> HistogramTold:
-    below = latency.below(HISTOGRAM_POWERS)
+    below = latency.below(HISTOGRAM_BOUNDS_NS)
     return HistogramTold(latency.count, latency.total_ns, below)
 
 

@@ -141,6 +141,7 @@ def _trade(job: TradeJob, data: DataDirectory, on_status: OnStatus) -> Telemetry
             account,
             latency,
             rule=engine.rule,
+            symbols=job.market.symbols,
             order_latency=order_latency,
             recorder_waiting=lambda: recorder.waiting_bytes if recorder else None,
         )

@@ -16,12 +16,13 @@ from prometheus_client.registry import Collector
 from api.http.desk import Desk
 from api.http.journal import newest_entry
 from api.http.link import Json
+from connectors.journal import JournalRow
 from connectors.kill_latch import mark_of
 from connectors.output import KILL_LATCH
 from flows.domain.errors import StoreError
 from flows.domain.risk import RefusalReason
 from flows.domain.symbol_book import BookState
-from flows.telemetry import HISTOGRAM_POWERS
+from flows.telemetry import HISTOGRAM_BOUNDS_NS
 
 _NS = 1_000_000_000
 Family = GaugeMetricFamily | CounterMetricFamily | HistogramMetricFamily
@@ -41,14 +42,28 @@ class _Figures(Collector):
     def collect(self) -> Iterable[Family]:
         """Everything there is to tell."""
         yield from _of_process(self._desk)
-        engine = self._desk.link.engine
+        engine = self._desk.link.engine  # before the journal, which goes on meanwhile
+        newest, is_readable = _newest_entry(self._desk)
+        yield _gauge(
+            "mft_journal_readable", "Whether the journal can be read.", is_readable
+        )
         if engine is not None:
-            yield from _of_books(engine["books"])
+            yield from _of_books(engine)
             yield from _of_account(engine)
             yield from _of_latency(engine)
             yield from _of_counts(engine["counts"])
             yield from _of_recording(engine)
-        yield from _of_archive(self._desk)
+        if engine is not None and is_readable:
+            yield from _of_journal(newest, engine)
+        yield from _of_archive(self._desk, newest)
+
+
+def _newest_entry(desk: Desk) -> tuple[JournalRow | None, bool]:
+    """The newest, where there is one, and whether that can be told."""
+    try:
+        return newest_entry(desk.data), True
+    except StoreError:  # the others are told all the same
+        return None, False
 
 
 def _of_process(desk: Desk) -> Iterator[Family]:
@@ -58,8 +73,20 @@ def _of_process(desk: Desk) -> Iterator[Family]:
     yield _gauge(
         "mft_engine_answers", "Whether it tells its state.", engine is not None
     )
+    yield _gauge(
+        "mft_engine_wanted",
+        "Whether one should run; it was not stopped by anybody.",
+        standing.is_wanted or bool(standing.problem),
+    )
     yield _counter(
-        "mft_engine_restarts", "Times it was started again.", standing.restarts
+        "mft_engine_restarts",
+        "Times its process was started again, since somebody started it.",
+        standing.restarts,
+    )
+    yield _counter(
+        "mft_engine_runs",
+        "Runs heard of since the API began: a process may begin anew by itself.",
+        desk.link.runs,
     )
     is_killed = engine is not None and bool(engine["killed"])
     yield _gauge(
@@ -69,7 +96,8 @@ def _of_process(desk: Desk) -> Iterator[Family]:
     )
 
 
-def _of_books(books: dict[str, Json]) -> Iterator[Family]:
+def _of_books(engine: Json) -> Iterator[Family]:
+    books, entries = engine["books"], engine["counts"]["book_states"]
     state = GaugeMetricFamily(
         "mft_book_state",
         "1 for the state that a book is in.",
@@ -82,14 +110,31 @@ def _of_books(books: dict[str, Json]) -> Iterator[Family]:
         "mft_depth_events", "Depth events taken.", labels=("symbol",)
     )
     gaps = CounterMetricFamily("mft_gaps", "Holes in a stream.", labels=("symbol",))
+    entered = CounterMetricFamily(
+        "mft_book_entered",
+        "Times that a book came into a state: GAP a hole, STALE a silence.",
+        labels=("symbol", "state"),
+    )
+    resyncs = CounterMetricFamily(
+        "mft_resyncs", "Times that a book was SYNCED again.", labels=("symbol",)
+    )
     for symbol, book in books.items():
+        times = entries.get(symbol, {})
         for name in (known.value for known in BookState):
             state.add_metric((symbol, name), float(name == book["state"]))
+            entered.add_metric((symbol, name), times.get(name, 0))
+        resyncs.add_metric((symbol,), max(times.get(BookState.SYNCED.value, 0) - 1, 0))
         if book["view_age_ms"] is not None:
             age.add_metric((symbol,), book["view_age_ms"] / 1_000)
         events.add_metric((symbol,), book["depth_events"])
         gaps.add_metric((symbol,), book["gaps"])
-    yield from (state, age, events, gaps)
+    yield from (state, age, events, gaps, entered, resyncs)
+    messages = CounterMetricFamily(
+        "mft_messages", "Of the market, by stream kind.", labels=("kind",)
+    )
+    for kind, number in engine["messages"].items():
+        messages.add_metric((kind,), number)
+    yield messages
 
 
 def _of_account(engine: Json) -> Iterator[Family]:
@@ -126,7 +171,7 @@ def _of_latency(engine: Json) -> Iterator[Family]:
         labels=("stage",),
     )
     for stage, told in engine["histograms"].items():
-        bounds = [str((1 << power) / _NS) for power in HISTOGRAM_POWERS]
+        bounds = [str(bound / _NS) for bound in HISTOGRAM_BOUNDS_NS]
         buckets = [*zip(bounds, told["below"], strict=True), ("+Inf", told["count"])]
         family.add_metric((stage,), buckets, told["total_ns"] / _NS)
     yield family
@@ -138,15 +183,6 @@ def _of_counts(counts: Json) -> Iterator[Family]:
     yield _counter("mft_orders", "Orders sent.", counts["orders"])
     yield _counter("mft_fills", "Fills journalled.", counts["fills"])
     yield _counter("mft_trades", "Round trips journalled.", counts["trades"])
-    entered = CounterMetricFamily(
-        "mft_book_entered",
-        "Times that books came into a state: GAP a hole, STALE a silence, SYNCED a "
-        "start or a resync.",
-        labels=("state",),
-    )
-    for state in BookState:
-        entered.add_metric((state.value,), counts["book_states"].get(state.value, 0))
-    yield entered
     refused = CounterMetricFamily(
         "mft_refused", "Signals that became no order.", labels=("reason",)
     )
@@ -163,27 +199,32 @@ def _of_recording(engine: Json) -> Iterator[Family]:
         )
 
 
-def _of_archive(desk: Desk) -> Iterator[Family]:
+def _of_journal(newest: JournalRow | None, engine: Json) -> Iterator[Family]:
+    """What the engine says it has journalled, beside what the file holds."""
+    is_of_run = newest is not None and newest.run_id == engine["run_id"]
+    held = newest.sequence + 1 if newest is not None and is_of_run else 0
+    yield _gauge(
+        "mft_journal_lag_entries",
+        "That the engine has journalled, and its file does not hold.",
+        max(engine["counts"]["entries"] - held, 0),
+    )
+
+
+def _of_archive(desk: Desk, newest: JournalRow | None) -> Iterator[Family]:
     keeper, errors = desk.archive, desk.history.errors + desk.lag.errors
     yield _counter("mft_archive_restarts", "Times it was lost.", keeper.losses)
     yield _counter("mft_clickhouse_errors", "Questions that it did not answer.", errors)
-    try:
-        newest = newest_entry(desk.data)
-    except StoreError:  # the others are told all the same
-        return
     if newest is None:
         return
-    if desk.link.engine is not None:
-        age_ns = max(desk.link.engine["now_ns"] - newest.received_ns, 0)
-        yield _gauge(
-            "mft_journal_age_seconds",
-            "Since the newest entry; a live engine marks its equity each second.",
-            age_ns / _NS,
-        )
     loaded = desk.lag.loaded_entries(newest.run_id)
     if keeper.is_wanted or loaded is not None:
         yield _gauge("mft_archive_up", "Whether it answers.", loaded is not None)
     if loaded is not None:
+        yield _gauge(
+            "mft_archive_loaded_entries",
+            "Of the journal's last run, in ClickHouse.",
+            loaded,
+        )
         yield _gauge(
             "mft_archive_lag_entries",
             "Of the journal's last run, not in ClickHouse yet.",

@@ -49,7 +49,7 @@ class Standing(msgspec.Struct, frozen=True):
     is_running: bool
     is_wanted: bool
     restarts: int
-    """Since the API began."""
+    """Times it was started again since the API began, or since somebody started it."""
     problem: str = ""
     """Why it does not run although it is wanted, or why it ended."""
 
@@ -118,11 +118,13 @@ class Supervisor:
         with self._lock:
             chosen = self._plan.arguments or tuple(arguments or ())
             self._keep(Plan(chosen, is_wanted=True))
+            self._restarts = 0  # the next start is one again
 
     def release(self) -> None:
-        """Start nothing again."""
+        """Start nothing again: somebody wants it so, and knows of what was wrong."""
         with self._lock:
-            self._keep(msgspec.structs.replace(self._plan, is_wanted=False))
+            self._problem = ""
+            self._want_none()
 
     def terminate(self) -> bool:
         """Ask an engine that was started here to end; whether there is one.
@@ -173,7 +175,6 @@ class Supervisor:
         """An engine that ran runs no more."""
         is_of_it = self._last_run() != self._run_before
         if is_of_it and has_ended_in_order(self._data / JOURNAL):
-            self._problem = ""
             self.release()
             return
         self._on_failure(f"ended in the middle: {last_words(self._data / LOG)}")
@@ -191,7 +192,10 @@ class Supervisor:
 
     def _give_up(self, why: str) -> None:
         self._problem = why
-        self.release()
+        self._want_none()
+
+    def _want_none(self) -> None:
+        self._keep(msgspec.structs.replace(self._plan, is_wanted=False))
 
     def _start(self) -> None:
         self._restarts += 1

@@ -13,6 +13,33 @@ from dashboards.grafana.panels import (
     sql_table,
 )
 
+_STATES = f"""
+SELECT * FROM
+(
+    -- what a run that went on at the beginning had told before it
+    SELECT toDateTime64($__fromTime, 9, 'UTC') AS time, symbol,
+        argMax(after, sequence) AS state
+    FROM book_states
+    WHERE received_at < $__fromTime AND {OF_SYMBOLS} AND run_id IN
+    (
+        SELECT argMax(run_id, started_at) FROM runs WHERE started_at < $__fromTime
+        HAVING argMax(ifNull(ended_at, now64(9)), started_at) > $__fromTime
+    )
+    GROUP BY symbol
+    UNION ALL
+    SELECT received_at AS time, symbol, after AS state
+    FROM book_states
+    WHERE $__timeFilter(received_at) AND {OF_SYMBOLS}
+    UNION ALL
+    SELECT ended_at AS time, symbol, 'ENDED' AS state
+    FROM (SELECT DISTINCT run_id, symbol FROM book_states WHERE {OF_SYMBOLS}) AS told
+    INNER JOIN runs USING (run_id)
+    WHERE $__timeFilter(ended_at)
+)
+ORDER BY time
+"""
+"""The state of each book from the beginning of the range to its end."""
+
 _WITHIN = f"$__timeFilter(bucket) AND {OF_SYMBOLS}"
 _ANY_BARS = f"""
 FROM
@@ -35,7 +62,7 @@ def board() -> Board:
         metric_stat(
             "Books not SYNCED",
             "Books that open no position now.",
-            'count(mft_book_state{state="SYNCED"} == 0) or vector(0)',
+            'sum(1 - mft_book_state{state="SYNCED"})',
             [(None, GOOD), (1, BAD)],
         ),
         metric_stat(
@@ -95,13 +122,8 @@ def board() -> Board:
         ),
         sql_states(
             "Books",
-            "The state of each book; only SYNCED opens positions.",
-            f"""
-            SELECT received_at AS time, symbol, after AS state
-            FROM book_states
-            WHERE $__timeFilter(received_at) AND {OF_SYMBOLS}
-            ORDER BY time
-            """,
+            "The state of each book; only SYNCED opens positions. ENDED: its run did.",
+            _STATES,
             by="symbol",
         ),
         sql_table(
@@ -116,9 +138,13 @@ def board() -> Board:
             """,
         ),
         metric_series(
-            "Books into states",
-            "GAP a hole, STALE a silence, SYNCED a start or a resync.",
-            {"{{state}}": "increase(mft_book_entered_total[5m])"},
+            "Books lost and found",
+            "Within five minutes: GAP a hole, STALE a silence.",
+            {
+                "{{state}}": "sum by (state) "
+                '(increase(mft_book_entered_total{state!="SYNCED"}[5m]))',
+                "SYNCED again": "sum(increase(mft_resyncs_total[5m]))",
+            },
         ),
         metric_series(
             "Age of views",

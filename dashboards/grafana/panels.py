@@ -1,7 +1,8 @@
 """What dashboards are made of: a title, a query in SQL or PromQL, and a place.
 
 A row of a dashboard is 24 wide. Queries in SQL use the macros of Grafana's ClickHouse
-data source: `$__timeFilter(column)`, `$__timeInterval(column)` and `$__interval_s`.
+data source: `$__timeFilter(column)`, `$__timeInterval(column)`, `$__interval_s` and
+`$__fromTime`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -128,10 +129,11 @@ def metric_stat(
     unit: str = "short",
     place: Place = SIXTH,
 ) -> Stat:
-    """One number, coloured by thresholds."""
+    """The number now, coloured by thresholds; `unknown` where there is none."""
     panel = Stat().unit(unit).thresholds(_thresholds(steps)).datasource(PROMETHEUS)
+    panel = panel.no_value("unknown")
     for query in _prometheus({"": expression}):
-        panel = panel.with_target(query)
+        panel = panel.with_target(query.instant())
     return _placed(panel, title, text, place)
 
 

@@ -31,15 +31,15 @@ def board() -> Board:
         ),
         metric_stat(
             "P&L today",
-            "Net since 00:00 UTC; -500 kills.",
+            "Net since 00:00 UTC.",
             "mft_day_pnl",
-            [(None, BAD), (-400, WARN), (0, GOOD)],
+            [(None, WARN), (0, GOOD)],
         ),
         metric_stat(
             "Drawdown",
-            "Peak equity less equity; 1,000 kills.",
+            "Peak equity less equity; beside it how near that is to a kill.",
             "mft_drawdown",
-            [(None, GOOD), (600, WARN), (900, BAD)],
+            [(None, GOOD)],
         ),
         metric_stat(
             "Open positions", "Now.", "mft_positions", [(None, GOOD)], place=Place(3, 4)

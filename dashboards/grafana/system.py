@@ -21,19 +21,25 @@ def _quantile(share: str, stages: str) -> str:
     return f"histogram_quantile({share}, sum by (le, stage) ({rate}))"
 
 
+def _share_above(stage: str, bound: str) -> str:
+    within = f'rate({_LATENCY}{{stage="{stage}",le="{bound}"}}[5m])'
+    every = f'rate(mft_latency_seconds_count{{stage="{stage}"}}[5m])'
+    return f"1 - {within} / ignoring(le) {every}"
+
+
 def board() -> Board:
     """The dashboard."""
     return Board("mft-system", "mft: system", "Whether it is fast and whole.").add(
         metric_stat(
             "Engine",
-            "1: runs.",
-            "mft_engine_up",
+            "1: runs and answers. 0 where it runs and is silent, or does not run.",
+            "mft_engine_up * mft_engine_answers",
             [(None, BAD), (1, GOOD)],
         ),
         metric_stat(
             "Restarts",
-            "Times the engine was started again in the last day.",
-            "increase(mft_engine_restarts_total[1d])",
+            "Runs that began in the last day, after the first that was seen.",
+            "increase(mft_engine_runs_total[1d])",
             [(None, GOOD), (1, WARN), (3, BAD)],
         ),
         metric_stat(
@@ -49,11 +55,10 @@ def board() -> Board:
             [(None, GOOD), (5_000, WARN), (20_000, BAD)],
         ),
         metric_stat(
-            "Newest journal entry",
-            "Its age; a live engine marks its equity each second.",
-            "mft_journal_age_seconds",
-            [(None, GOOD), (5, WARN), (10, BAD)],
-            unit="s",
+            "Journal lacks",
+            "Entries that the engine has written, and its file does not hold.",
+            "mft_journal_lag_entries",
+            [(None, GOOD), (1, BAD)],
         ),
         metric_stat(
             "ClickHouse errors",
@@ -63,7 +68,8 @@ def board() -> Board:
         ),
         metric_series(
             "From frame to decision",
-            "Journalled; the target of p99 is 5 ms.",
+            "Journalled; the target of p99 is 5 ms. Between bounds of the histogram "
+            "a quantile is estimated.",
             {
                 "p50": _quantile("0.5", "decision"),
                 "p99": _quantile("0.99", "decision"),
@@ -79,15 +85,32 @@ def board() -> Board:
             unit="s",
         ),
         metric_series(
-            "Views decided on",
-            "A second.",
-            {"views": "rate(mft_views_total[1m])"},
+            "Later than promised",
+            "Share of decisions above 5 ms, and of orders above 20 ms to their socket.",
+            {
+                "{{stage}} > 5 ms": _share_above("decision", "0.004980736"),
+                "{{stage}} > 20 ms": _share_above("placed", "0.019922944"),
+            },
+            unit="percentunit",
+        ),
+        metric_series(
+            "Messages of the market",
+            "A second, by stream kind, and the book views decided on.",
+            {
+                "{{kind}}": "rate(mft_messages_total[1m])",
+                "views": "rate(mft_views_total[1m])",
+            },
         ),
         metric_series(
             "Recorder",
             "Bytes of frames that are not on the disk yet.",
             {"waiting": "mft_recorder_waiting_bytes"},
             unit="bytes",
+        ),
+        metric_series(
+            "Entries that wait",
+            "Journalled, and not in ClickHouse yet; it catches up.",
+            {"waiting": "mft_archive_lag_entries"},
         ),
         sql_series(
             "Journal entries",

@@ -38,6 +38,7 @@ class Books:
         self.unused: dict[str, int] = {}
         self.unknown: dict[str, int] = {}
         self.trades: dict[str, int] = {}
+        self.tickers = 0
         self._depth = depth
         self._stale_after_ms = stale_after_ms
         self._handlers: dict[type, Callable[[Any], Sequence[BookOutput | PassedOn]]] = {
@@ -63,6 +64,17 @@ class Books:
         """
         return self._handlers[type(event)](event)
 
+    def messages(self) -> dict[str, int]:
+        """Streamed messages so far, by stream kind."""
+        counts = [book.counts for book in self.by_symbol.values()]
+        return {
+            "depth": sum(one.depth_events + one.other_speed for one in counts),
+            "bookTicker": self.tickers,
+            "trade": sum(self.trades.values()),
+            **self.unused,
+            **self.unknown,
+        }
+
     def _on_delta(self, event: DepthDelta) -> list[BookOutput]:
         return self._book(event.symbol).on_delta(event)
 
@@ -70,6 +82,7 @@ class Books:
         return self._book(event.symbol).on_snapshot(event)
 
     def _on_ticker(self, event: BookTicker) -> list[BookOutput]:
+        self.tickers += 1
         return self._book(event.symbol).on_ticker(event)
 
     def _on_trade(self, event: MarketTrade) -> list[BookOutput]:

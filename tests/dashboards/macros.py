@@ -19,6 +19,7 @@ def expanded(sql: str, from_s: int, to_s: int, step_s: int) -> str:
         "conditionalAll": lambda _condition: "1=1",
     }
     sql = sql.replace("$__interval_s", str(step_s))
+    sql = sql.replace("$__fromTime", f"toDateTime({from_s})")
     while (found := _CALL.search(sql)) is not None:
         end = _closing(sql, found.end())
         inside = sql[found.end() + 1 : end]

@@ -91,6 +91,34 @@ def test_panel_sql_over_http_returns_rows(panel: str, archived: Archived) -> Non
     assert len(as_grafana_reads) == len(rows)
 
 
+def test_states_of_books_begin_with_the_range_and_end_with_their_run(
+    archived: Archived,
+) -> None:
+    runs = archived.reader.query(
+        "SELECT toInt64(toUnixTimestamp(started_at)), "
+        "toInt64(toUnixTimestamp(ended_at)) FROM runs WHERE mode = 'replay' "
+        "AND ended_at > started_at + 60 ORDER BY started_at"
+    )
+    [(started_s, ended_s)] = runs
+    sql = SQL["market.json: Books"]
+
+    def states(from_s: int) -> list[tuple[int, str, str]]:
+        rows = archived.reader.query(expanded(sql, from_s, ended_s + 600, STEP_S))
+        return [(int(at.timestamp()), symbol, state) for at, symbol, state in rows]
+
+    within_s = started_s + 30
+    found = states(within_s)
+    assert sorted(found)[:2] == [
+        (within_s, "BTCUSDT", "SYNCED"),
+        (within_s, "ETHUSDT", "SYNCED"),
+    ]
+    assert sorted(found)[-2:] == [
+        (ended_s, "BTCUSDT", "ENDED"),
+        (ended_s, "ETHUSDT", "ENDED"),
+    ]
+    assert states(ended_s + 1) == [], "nothing runs any more"
+
+
 def test_win_rates_stand_in_the_band_of_the_report(archived: Archived) -> None:
     sql = expanded(SQL["trading.json: By symbol"], FROM_S, TO_S, STEP_S)
     for _symbol, trades, rate, low, high, *_money in archived.reader.query(sql):
@@ -122,9 +150,10 @@ def test_provisioning_names_the_data_sources_of_the_panels() -> None:
 def test_expanded_macros_are_those_of_the_data_source() -> None:
     sql = (
         "SELECT $__timeInterval(f(a)) / $__interval_s WHERE $__timeFilter(a) AND "
-        "$__conditionalAll(s IN (${s:singlequote}), $s)"
+        "$__conditionalAll(s IN (${s:singlequote}), $s) AND b < $__fromTime"
     )
     assert expanded(sql, 1, 2, 3) == (
         "SELECT toStartOfInterval(toDateTime(f(a)), INTERVAL 3 second) / 3 "
-        "WHERE a >= toDateTime(1) AND a <= toDateTime(2) AND 1=1"
+        "WHERE a >= toDateTime(1) AND a <= toDateTime(2) AND 1=1 "
+        "AND b < toDateTime(1)"
     )

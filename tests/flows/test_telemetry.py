@@ -50,6 +50,7 @@ def test_look_at_a_fresh_account_tells_its_capital_and_free_limits() -> None:
         now_ns=START_NS,
         data_age_ms=None,
         books={},
+        messages={"depth": 0, "bookTicker": 0, "trade": 0},
         positions=[],
         orders=[],
         equity="10000",
@@ -70,8 +71,8 @@ def test_look_at_a_fresh_account_tells_its_capital_and_free_limits() -> None:
         is_flattening=False,
         latency=LatencyTold(0, 0, 0, 0),
         order_latency=OrderLatencyTold(0, 0, 0, 0, 0, 0, 0),
-        histograms=dict.fromkeys(STAGES, HistogramTold(0, 0, [0] * 16)),
-        counts=CountsTold(0, 0, {}, 0, 0, {}),
+        histograms=dict.fromkeys(STAGES, HistogramTold(0, 0, [0] * 18)),
+        counts=CountsTold(0, 0, {}, 0, 0, {}, 0),
         recorder_waiting_bytes=None,
     )
 
@@ -232,8 +233,29 @@ def test_look_at_books_tells_state_and_age_of_each() -> None:
         asks=[("1.1", "1")],
     )
     assert told.books["BBBUSDT"].view_age_ms is None
+    assert told.messages == {"depth": 1, "bookTicker": 0, "trade": 0}
     early = observer_of(Scene(), books).look(START_NS - 1)
     assert early.data_age_ms == 0
+
+
+def test_look_symbol_that_nothing_has_come_of_is_told_as_empty() -> None:
+    scene = Scene()
+    books = Books(depth=5, stale_after_ms=3_000)
+    observer = Observer(
+        "run-1",
+        "paper",
+        books,
+        scene.account,
+        Latency(),
+        rule=Settings().zone_rule,
+        symbols=("AAAUSDT", "BBBUSDT"),
+    )
+    levels = [("1.0", "1")], [("1.1", "1")]
+    books.apply(DepthSnapshot("BBBUSDT", START_NS, 10, *levels))
+    told = observer.look(START_NS).books
+    assert list(told) == ["AAAUSDT", "BBBUSDT"]
+    assert told["AAAUSDT"] == BookTold("EMPTY", None, 0, 0)
+    assert told["BBBUSDT"].state == "BRIDGING"
 
 
 def test_count_of_a_batch_counts_signals_orders_and_refusals() -> None:
@@ -244,7 +266,15 @@ def test_count_of_a_batch_counts_signals_orders_and_refusals() -> None:
     observer = observer_of(scene)
     observer.counts.count(entry.fact for entry in scene.entries)
     told = observer.look(scene.now_ns)
-    assert told.counts == CountsTold(2, 1, {"position_open": 1}, 1, 0, {"SYNCED": 1})
+    assert told.counts == CountsTold(
+        signals=2,
+        orders=1,
+        refused={"position_open": 1},
+        fills=1,
+        trades=0,
+        book_states={"AAAUSDT": {"SYNCED": 1}},
+        entries=len(scene.entries),
+    )
 
 
 def test_look_money_travels_as_plain_text() -> None:

@@ -48,6 +48,7 @@ PATIENCE_S = 30
 STATE: dict[str, Any] = {
     "run_id": "run-1",
     "books": {"BTCUSDT": BOOK},
+    "messages": {"depth": 40, "trade": 3},
     "positions": [{"symbol": "BTCUSDT", "net": "-0.5"}],
     "orders": [],
     "equity": "9999.5",
@@ -63,7 +64,7 @@ STATE: dict[str, Any] = {
     "order_latency": dict.fromkeys(OrderLatencyTold.__struct_fields__, 0),
     "gross": "-0.25",
     "histograms": {
-        "decision": {"count": 40, "total_ns": 60_000, "below": [39] * 15 + [40]}
+        "decision": {"count": 40, "total_ns": 60_000, "below": [39] * 17 + [40]}
     },
     "counts": {
         "signals": 3,
@@ -71,7 +72,8 @@ STATE: dict[str, Any] = {
         "refused": {"cooldown": 1},
         "fills": 2,
         "trades": 1,
-        "book_states": {"SYNCED": 2, "GAP": 1},
+        "book_states": {"BTCUSDT": {"SYNCED": 2, "GAP": 1}},
+        "entries": 7,
     },
     "recorder_waiting_bytes": 512,
     "now_ns": 1_700_000_000_000_000_000,
@@ -231,8 +233,14 @@ def test_metrics_of_an_engine_have_its_figures(tmp_path: Path) -> None:
         'mft_latency_seconds_bucket{le="3.2768e-05",stage="decision"} 39.0',
         'mft_latency_seconds_bucket{le="+Inf",stage="decision"} 40.0',
         'mft_latency_seconds_sum{stage="decision"} 6e-05',
-        'mft_book_entered_total{state="GAP"} 1.0',
-        'mft_book_entered_total{state="STALE"} 0.0',
+        'mft_latency_seconds_bucket{le="0.004980736",stage="decision"} 39.0',
+        'mft_latency_seconds_bucket{le="0.019922944",stage="decision"} 39.0',
+        'mft_book_entered_total{state="GAP",symbol="BTCUSDT"} 1.0',
+        'mft_book_entered_total{state="STALE",symbol="BTCUSDT"} 0.0',
+        'mft_resyncs_total{symbol="BTCUSDT"} 1.0',
+        'mft_messages_total{kind="trade"} 3.0',
+        "mft_engine_runs_total 1.0",
+        "mft_engine_wanted 0.0",
         "mft_recorder_waiting_bytes 512.0",
         "mft_gross -0.25",
         "mft_fills_total 2.0",
@@ -254,6 +262,52 @@ def test_metrics_of_an_engine_that_runs_and_says_nothing_tell_so(
             wait_for_engine(api)
             lines = api.ask("GET", "/metrics", "viewer").text.splitlines()
             assert "mft_engine_answers 1.0" in lines
+
+
+def journal_of(path: Path, run_id: str, number: int) -> None:
+    """A journal that holds so many entries of a run."""
+    journal = Journal(path, run_id)
+    journal.append(journal_entries(number)[:number])
+    journal.close()
+
+
+@pytest.mark.parametrize(
+    ("run_id", "held", "lag"), [("run-1", 7, 0), ("run-1", 4, 3), ("run-0", 7, 7)]
+)
+def test_metrics_journal_lag_is_what_its_file_does_not_hold(
+    tmp_path: Path, run_id: str, held: int, lag: int
+) -> None:
+    journal_of(tmp_path / JOURNAL, run_id, held)
+    with engine_in(tmp_path, **STATE), serving(tmp_path) as api:
+        wait_for_engine(api)
+        lines = api.ask("GET", "/metrics", "viewer").text.splitlines()
+    assert f"mft_journal_lag_entries {lag}.0" in lines
+    assert "mft_journal_readable 1.0" in lines
+
+
+def test_metrics_of_a_journal_that_is_gone_or_broken_say_so(tmp_path: Path) -> None:
+    with engine_in(tmp_path, **STATE), serving(tmp_path) as api:
+        wait_for_engine(api)
+        told = api.ask("GET", "/metrics", "viewer").text
+        assert "mft_journal_lag_entries 7.0" in told
+        (tmp_path / JOURNAL).write_bytes(b"no database" * 100)
+        told = api.ask("GET", "/metrics", "viewer").text
+    assert "mft_journal_readable 0.0" in told
+    assert "mft_journal_lag_entries" not in told
+    assert "mft_equity 9999.5" in told
+
+
+def test_metrics_of_an_engine_that_was_given_up_say_it_is_wanted(
+    tmp_path: Path,
+) -> None:
+    with serving(tmp_path) as api:
+        assert "mft_engine_wanted 0.0" in api.ask("GET", "/metrics", "viewer").text
+        api.desk.supervisor.want(["--symbols", "no-such-thing", "--nonsense"])
+        wait_for(lambda: api.desk.supervisor.standing.problem)
+        assert not api.desk.supervisor.standing.is_wanted
+        assert "mft_engine_wanted 1.0" in api.ask("GET", "/metrics", "viewer").text
+        api.desk.supervisor.release()
+        assert "mft_engine_wanted 0.0" in api.ask("GET", "/metrics", "viewer").text
 
 
 def test_metrics_of_a_killed_account_say_so_without_an_engine(tmp_path: Path) -> None:

@@ -198,6 +198,15 @@ def test_watch_engine_of_somebody_else_is_adopted_and_started_again(
     assert watched.supervisor.standing.is_running
     theirs.release()
     watched.watch_until(lambda: watched.supervisor._child is not None)
+    assert watched.supervisor.standing.restarts == 1
+
+
+def test_release_after_it_was_given_up_forgets_why(tmp_path: Path) -> None:
+    watched = Watched(tmp_path, "refuse")
+    watched.supervisor.want([])
+    watched.watch_until(lambda: watched.problem)
+    watched.supervisor.release()
+    assert watched.problem == ""
 
 
 def test_standing_is_that_of_the_last_watch_and_asks_no_disk(

@@ -823,6 +823,9 @@ export interface components {
             books: {
                 [key: string]: components["schemas"]["BookTold"];
             };
+            messages: {
+                [key: string]: number;
+            };
             positions: components["schemas"]["PositionTold"][];
             orders: components["schemas"]["OrderTold"][];
             equity: string;
@@ -966,8 +969,11 @@ export interface components {
             fills: number;
             trades: number;
             book_states: {
-                [key: string]: number;
+                [key: string]: {
+                    [key: string]: number;
+                };
             };
+            entries: number;
         };
         /**
          * RiskTold
