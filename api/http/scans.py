@@ -1,14 +1,17 @@
 """Scans that were asked for here: processes of their own, one at a time.
 
 Each has a directory in `scans`, which the archive loads, and beside it what was asked
-for and the log. All of it is there for the next API, too.
+for, its process, and the log. All of it is there for the next API, too, which can end
+the scan: a scan holds the lock of its directory for as long as its process lives.
 """
 
+import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from http import HTTPStatus
 from pathlib import Path
 from threading import Lock
@@ -58,6 +61,8 @@ class ScanTold(msgspec.Struct, frozen=True):
 class _Order(msgspec.Struct, frozen=True):
     asked: ScanAsked
     started_ns: int
+    pid: int = 0
+    """Of its process; 0 until it has been started."""
 
 
 class Scans:
@@ -69,7 +74,7 @@ class Scans:
         self._command = command
         self._child: subprocess.Popen[bytes] | None = None
         self._child_id = ""
-        self._is_stopped = False
+        self._stopped_id = ""
         self._lock = Lock()
 
     def start(self, asked: ScanAsked, plan: Sequence[str]) -> ScanTold:
@@ -90,22 +95,29 @@ class Scans:
             arguments += ["--no-clickhouse", "--plain", "--json"]
             try:
                 self._directory.mkdir(exist_ok=True)
-                with whole_file(self._order_path(scan_id)) as file:
-                    file.write(msgspec.json.encode(_Order(asked, now_ns)))
+                self._write(scan_id, _Order(asked, now_ns))
                 self._child = start_apart(arguments, self._log(scan_id))
+                self._child_id = scan_id
+                self._write(scan_id, _Order(asked, now_ns, self._child.pid))
             except OSError as error:
                 msg = f"{self._directory}: no scan can be started: {error.strerror}"
                 raise StoreError(msg) from error
-            self._child_id, self._is_stopped = scan_id, False
         return self._told(scan_id, _Order(asked, now_ns))
 
     def stop(self) -> None:
-        """Let the scan end with what it has seen. Raises Refusal where none runs."""
+        """Let the scan end with what it has seen, also one of an API that is gone.
+
+        Raises Refusal where none runs.
+        """
         with self._lock:
-            if self._child is None or self._child.poll() is not None:
+            newest = self.newest()
+            if newest is None or not newest.is_running:
                 raise _conflict("No scan that was started here is running")
-            self._is_stopped = True
-            self._child.terminate()
+            self._stopped_id = newest.scan_id
+            if self._child is not None and self._child_id == newest.scan_id:
+                self._child.terminate()
+            else:
+                self._end_adopted(newest.scan_id)
 
     def newest(self) -> ScanTold | None:
         """The scan that was started last."""
@@ -134,6 +146,14 @@ class Scans:
             ]
         return found
 
+    def _end_adopted(self, scan_id: str) -> None:
+        """Its directory is locked, so its process lives: no other has the number."""
+        order = self._order_of(scan_id)
+        if order is None or not order.pid:
+            raise _conflict(f"The process of the scan {scan_id} is not known")
+        with suppress(ProcessLookupError):  # it has just ended by itself
+            os.kill(order.pid, signal.SIGTERM)
+
     def _what(self, asked: ScanAsked, plan: Sequence[str]) -> list[str]:
         symbols = ["--symbols", ",".join(asked.symbols)] if asked.symbols else []
         if asked.source == LIVE:
@@ -152,7 +172,7 @@ class Scans:
         is_running = is_running or is_engine_in(directory)
         problem = ""
         if not is_running and not (directory / JOURNAL).exists():
-            if child is not None and self._is_stopped:
+            if self._stopped_id == scan_id:
                 problem = "It was ended before it had seen the market"
             else:
                 problem = last_words(self._log(scan_id))
@@ -165,6 +185,10 @@ class Scans:
             elapsed_ns // _S,
             problem,
         )
+
+    def _write(self, scan_id: str, order: _Order) -> None:
+        with whole_file(self._order_path(scan_id)) as file:
+            file.write(msgspec.json.encode(order))
 
     def _order_of(self, scan_id: str) -> _Order | None:
         try:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from api.http.audit import AUDIT
+from api.http.problem import Refusal
 from api.http.scans import Scans
 from api.http.supervisor import PLAN
 from connectors.certificate import Certificate, write_certificate
@@ -115,6 +116,45 @@ def test_scan_running_is_known_to_the_next_api(api: Api, tmp_path: Path) -> None
     newest = later.newest()
     assert newest is not None
     assert newest.is_running
+
+
+def test_scan_running_is_stopped_by_the_next_api(api: Api, tmp_path: Path) -> None:
+    scan_id = start(api, symbols=["HANGS"]).json()["scan_id"]
+    wait_for((tmp_path / SCANS / scan_id / ".lock").exists)
+    gone, api.desk.scans = api.desk.scans, Scans(tmp_path, command=SCAN)
+    assert is_running(api)
+    reply = api.ask("POST", "/scanner/stop", "operator")
+    assert reply.status_code == HTTPStatus.ACCEPTED
+    wait_for(lambda: not is_running(api))
+    told = api.ask("GET", "/scanner/status", "viewer").json()
+    assert told["problem"] == "It was ended before it had seen the market"
+    wait_for(lambda: not any(scan.is_running for scan in gone.all(1)))
+    assert start(api, symbols=["BTCUSDT"]).status_code == HTTPStatus.ACCEPTED
+    wait_for(lambda: not is_running(api))
+
+
+def test_scan_that_ended_leaves_the_next_api_nothing_to_stop(
+    api: Api, tmp_path: Path
+) -> None:
+    start(api, symbols=["BTCUSDT"])
+    wait_for(lambda: not is_running(api))
+    api.desk.scans = Scans(tmp_path, command=SCAN)
+    reply = api.ask("POST", "/scanner/stop", "operator")
+    assert reply.status_code == HTTPStatus.CONFLICT
+
+
+def test_scan_whose_process_is_not_known_is_not_stopped_blindly(
+    api: Api, tmp_path: Path
+) -> None:
+    scan_id = start(api, symbols=["HANGS"]).json()["scan_id"]
+    wait_for((tmp_path / SCANS / scan_id / ".lock").exists)
+    order = tmp_path / SCANS / f"{scan_id}.json"
+    whole = json.loads(order.read_text())
+    order.write_text(json.dumps({**whole, "pid": 0}))
+    later = Scans(tmp_path, command=SCAN)
+    with pytest.raises(Refusal, match=f"process of the scan {scan_id} is not known"):
+        later.stop()
+    assert is_running(api)
 
 
 @pytest.mark.parametrize(
