@@ -105,12 +105,14 @@ def _scanner(job: ScanJob, state: Books, instruments: Instruments) -> Scanner:
     settings = job.settings
     terms = ScanTerms(
         order_notional=settings.order_notional,
+        max_slippage_bps=settings.max_slippage_bps,
         target_bps=settings.target_bps,
         stop_bps=settings.stop_bps,
         hold_s=settings.max_hold_s,
         fee_bps=settings.taker_fee_bps,
     )
-    return Scanner(state, settings.zone_rule, terms, instruments)
+    is_live = job.market is not None
+    return Scanner(state, settings.zone_rule, terms, instruments, is_live=is_live)
 
 
 def _books(settings: Settings) -> Books:

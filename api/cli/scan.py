@@ -23,6 +23,7 @@ _COLUMNS = {
     "reach": "reach_share",
     "signals": "signals_per_hour",
     "synced": "synced_share",
+    "watched": "seconds",
     "updates": "updates_per_s",
 }
 """What may be sorted by; the dearest instrument comes last by default."""
@@ -101,10 +102,10 @@ def scan_command(
 
         typer.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
     else:
-        _print(found, directory)
+        _print(found, directory, settings.max_hold_s)
 
 
-def _rank(value: Decimal | None) -> tuple[bool, Decimal]:
+def _rank(value: Decimal | int | None) -> tuple[bool, Decimal | int]:
     """What was not measured comes last."""
     return value is None, value or Decimal(0)
 
@@ -129,16 +130,16 @@ def _scanned(job: "ScanJob", *, is_plain: bool) -> "list[Scanned]":
         return scan(job, on_second)
 
 
-def _print(found: "list[Scanned]", directory: Path) -> None:
+def _print(found: "list[Scanned]", directory: Path, hold_s: int) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=SIMPLE_HEAD)
+    table = Table(box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
     table.add_column("symbol")
-    for heading in ("spread", "cost", "depth 10", "vol 60 s", "reach", "signals/h"):
+    figures = ("spread", "cost", "depth 10", f"vol {hold_s} s", "reach", "signals")
+    for heading in (*figures, "synced", "watched"):
         table.add_column(heading, justify="right")
-    table.add_column("synced", justify="right")
     for one in found:
         table.add_row(
             one.symbol,
@@ -149,13 +150,24 @@ def _print(found: "list[Scanned]", directory: Path) -> None:
             _percent(one.reach_share),
             f"{one.signals_per_hour:,.0f}",
             _percent(one.synced_share),
+            f"{one.seconds:,} s",
         )
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     console.print(table)
-    console.print("Spread, cost (of a round trip) and volatility in bps.")
+    console.print("Spread, cost (of a round trip), volatility in bps; signals an hour.")
+    if found:
+        console.print(_fees(found[0]))
     for one in found:
         console.print(f"{one.symbol}: {one.sentence}")
     console.print(f"Everything is in {directory}.")
+
+
+def _fees(one: "Scanned") -> str:
+    fees, rate = f"{one.fee_bps.normalize():f}", _percent(one.fee_win_rate)
+    return (
+        f"Fees of {fees} bps a round trip ({one.fee_source}) alone ask for {rate} of "
+        "trades to win."
+    )
 
 
 def _told(value: Decimal | None) -> str:

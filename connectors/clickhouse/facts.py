@@ -122,12 +122,17 @@ _SCAN = (
     "sell_share",
     "signals_per_hour",
     "volatility_bps",
+    "target_move_bps",
     "reach_share",
+    "entry_notional",
     "fill_share",
     "impact_bps",
+    "exit_impact_bps",
     "fee_bps",
+    "fee_source",
     "cost_bps",
     "break_even_win_rate",
+    "fee_win_rate",
     "verdict",
 )
 """Columns named like the fields of `Scanned`."""

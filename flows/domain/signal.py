@@ -47,14 +47,15 @@ class ZoneTracker:
             return None
         self._zones[view.symbol] = zone
         side = _SIDE_OF_ZONE.get(zone)
-        return _signal(side, view) if side else None
+        return signal_at(view, side) if side else None
 
     def on_state(self, change: BookStateChanged) -> None:
         """Forget the zone: a book that was not true has none."""
         self._zones.pop(change.symbol, None)
 
 
-def _signal(side: Side, view: BookView) -> Signal:
+def signal_at(view: BookView, side: Side) -> Signal:
+    """The signal of a side that `view` would give."""
     return Signal(
         received_ns=view.received_ns,
         symbol=view.symbol,

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import NamedTuple
 
+from flows.domain.entry import EntryRules
 from flows.domain.fact import Fact
 from flows.domain.instrument import Instrument
 from flows.domain.units import plain
@@ -12,8 +13,12 @@ SECONDS_TO_SYNC = 60
 """A book that was not true once in so long has something against it."""
 FEWEST_SECONDS = 600
 """Watched for less, a market has shown too little."""
-MOST_BREAK_EVEN = Decimal("0.65")
-"""A win rate above this is more than an imbalance strategy may hope for."""
+MOST_ADDED = Decimal("0.05")
+"""Of target and stop together: what spread and impact may take beside the fees.
+
+Fees are the same in every market, and alone may ask for more wins than any strategy
+has. They are told as a floor; a market is judged by what it adds.
+"""
 LEAST_REACH = Decimal("0.05")
 LEAST_SYNCED = Decimal("0.99")
 LEAST_FILL = Decimal("0.99")
@@ -27,24 +32,33 @@ class ScanTerms(NamedTuple):
     """What the strategy asks of a market."""
 
     order_notional: Decimal
+    max_slippage_bps: Decimal
     target_bps: Decimal
     stop_bps: Decimal
     hold_s: int
     fee_bps: Decimal
     """Of one order that takes liquidity."""
+    fee_source: str = "setting taker_fee_bps"
+    """Where it is from."""
+
+    @property
+    def entry_rules(self) -> EntryRules:
+        """How an entry is priced and sized."""
+        return EntryRules(self.order_notional, self.max_slippage_bps)
 
 
 class Scanned(Fact, frozen=True, kw_only=True):
     """What was measured of one instrument; None where there was nothing to measure.
 
-    Shares are from 0 to 1, depths in the quote asset, `_bps` in basis points of the
-    middle between the best prices.
+    Shares are from 0 to 1, depths in the quote asset, `_bps` in basis points: spread,
+    tick and moves of the middle between the best prices, impact and cost of the entry's
+    value (`flows.domain.round_trip`).
     """
 
     seconds: int
-    """How long it was watched."""
+    """How long it was watched: pauses between recordings, and holes, are left out."""
     synced_share: Decimal
-    """Of the seconds: those in which its book was true."""
+    """Of the watched time: that with a true book."""
     updates_per_s: Decimal
     """Depth events."""
     mid: Decimal | None
@@ -54,7 +68,7 @@ class Scanned(Fact, frozen=True, kw_only=True):
     """Median; `spread_p90_bps` is exceeded in a tenth of the seconds."""
     spread_p90_bps: Decimal | None
     depth_5bps: Decimal | None
-    """Median of what stands within 5 bps, on the thinner side."""
+    """Median of what stands within 5 bps, on the thinner side; None of contracts."""
     depth_10bps: Decimal | None
     is_depth_cut: bool
     """Whether 10 bps reached beyond the levels that are known: depth is more."""
@@ -68,19 +82,31 @@ class Scanned(Fact, frozen=True, kw_only=True):
     signals_per_hour: Decimal
     volatility_bps: Decimal | None
     """Root mean square move over the longest hold."""
+    target_move_bps: Decimal | None
+    """Median of how far the price must move for the target: with spread and impact of
+    the entry."""
     reach_share: Decimal | None
-    """Of all moments: those from which the price moved by the target, whichever way,
-    within the longest hold."""
+    """Of all moments: those from which it did so in time, whichever way."""
+    entry_notional: Decimal | None
+    """The least that an entry came to, at its limit and in whole steps."""
     fill_share: Decimal | None
-    """Of the measured seconds: those in which both sides had room for the order."""
+    """Of the measured seconds: those in which an entry of either side would have filled
+    whole within its limit."""
     impact_bps: Decimal | None
     """Median cost of the order's size there and back, beyond the spread."""
+    exit_impact_bps: Decimal | None
+    """Its part that leaving costs."""
     fee_bps: Decimal
     """There and back."""
+    fee_source: str
+    """Where the fees are from."""
     cost_bps: Decimal | None
-    """Of a round trip: spread, impact and fees."""
+    """Median of a round trip: spread, impact and fees."""
     break_even_win_rate: Decimal | None
-    """Win rate at which target and stop pay for that."""
+    """Win rate at which target and stop pay for fees and impact of the exit; the spread
+    is in `target_move_bps`."""
+    fee_win_rate: Decimal
+    """The same for the fees alone: the floor in every market."""
     verdict: str
     """`suitable`, `doubtful` or `unsuitable`."""
     reasons: tuple[str, ...]
@@ -99,9 +125,17 @@ def judge(
         return UNSUITABLE, reasons
     if reasons := tuple(_why_doubt(found, terms)):
         return DOUBTFUL, reasons
-    cost, rate = _told(found.cost_bps), _percent(found.break_even_win_rate)
-    why = f"a round trip costs {cost} bps, and {rate} of trades must win to pay for it"
+    floor, rate = _percent(found.fee_win_rate), _percent(found.break_even_win_rate)
+    why = (
+        f"fees alone ask for {floor} of trades to win, and this market for {rate}; "
+        f"its spread and impact cost {_told(_added_bps(found))} bps a round trip"
+    )
     return SUITABLE, (why,)
+
+
+def _added_bps(found: Scanned) -> Decimal | None:
+    """What the market itself costs, beside the fees."""
+    return None if found.cost_bps is None else found.cost_bps - found.fee_bps
 
 
 def _why_not(
@@ -112,24 +146,41 @@ def _why_not(
         yield "it is no USD-M future"
     if not instrument.is_trading:
         yield "the exchange has halted it"
-    if instrument.min_notional > terms.order_notional:
+    entry = (
+        terms.order_notional if found.entry_notional is None else found.entry_notional
+    )
+    if instrument.min_notional > entry:
         yield (
-            f"its least order is {plain(instrument.min_notional)}, "
-            f"more than the {plain(terms.order_notional)} of an entry"
+            f"its least order is {plain(instrument.min_notional)}, and an entry of "
+            f"{plain(terms.order_notional)} comes to {plain(entry)}"
         )
-    if found.fill_share is None:
-        if found.seconds >= SECONDS_TO_SYNC:
-            yield f"its book was never true in {found.seconds} s"
-        return
-    if found.fill_share < LEAST_FILL:
+    if found.mid is None and found.seconds >= SECONDS_TO_SYNC:
+        yield f"its book was never true in {found.seconds} s"
+    if found.mid is not None and found.depth_10bps is None:
+        yield "its quantities are contracts: depth and cost are not known in money"
+    if found.fill_share is not None and found.fill_share < LEAST_FILL:
         yield (
             f"{_percent(1 - found.fill_share)} of the time its book has no room for "
-            f"an order of {plain(terms.order_notional)}"
+            f"an order of {plain(terms.order_notional)} within "
+            f"{plain(terms.max_slippage_bps)} bps of the best price"
         )
-    if found.cost_bps is not None and found.cost_bps >= terms.target_bps:
+    yield from _why_no_gain(found, terms)
+
+
+def _why_no_gain(found: Scanned, terms: ScanTerms) -> Iterator[str]:
+    taken = found.fee_bps + (found.exit_impact_bps or Decimal(0))
+    if taken >= terms.target_bps:
         yield (
-            f"a round trip costs {_told(found.cost_bps)} bps, and the target is "
-            f"{plain(terms.target_bps)}"
+            f"fees and the impact of leaving take {_told(taken)} bps, and the target "
+            f"is {plain(terms.target_bps)}: a trade that reaches it gains nothing"
+        )
+    if found.target_move_bps is None:
+        return
+    entered = found.target_move_bps - terms.target_bps
+    if entered >= terms.stop_bps:
+        yield (
+            f"spread and impact of an entry take {_told(entered)} bps, and the stop is "
+            f"{plain(terms.stop_bps)}: a trade is stopped as soon as it is entered"
         )
 
 
@@ -137,17 +188,18 @@ def _why_doubt(found: Scanned, terms: ScanTerms) -> Iterator[str]:
     """What speaks against it."""
     if found.seconds < FEWEST_SECONDS:
         yield f"only {found.seconds} s were seen, too few to tell"
-    rate = found.break_even_win_rate
-    if rate is not None and rate > MOST_BREAK_EVEN:
+    added, at_stake = _added_bps(found), terms.target_bps + terms.stop_bps
+    if added is not None and added > MOST_ADDED * at_stake:
         yield (
-            f"a round trip costs {_told(found.cost_bps)} bps, so that {_percent(rate)} "
-            "of trades must win to pay for it"
+            f"its spread and impact cost {_told(added)} bps a round trip, "
+            f"{_percent(added / at_stake)} of target and stop together; fees alone "
+            f"ask for {_percent(found.fee_win_rate)} of trades to win"
         )
     if found.reach_share is not None and found.reach_share < LEAST_REACH:
         yield (
-            f"its price moves {plain(terms.target_bps)} bps within {terms.hold_s} s "
-            f"from only {_percent(found.reach_share)} of all moments: the time stop "
-            "would decide"
+            f"its price moves the {_told(found.target_move_bps)} bps to a target "
+            f"within {terms.hold_s} s from only {_percent(found.reach_share)} of all "
+            "moments: the time stop would decide"
         )
     if found.tick_bps and found.tick_bps * MOST_TICKS_SHARE > terms.target_bps:
         yield f"one tick is {_told(found.tick_bps)} bps, too coarse for the target"

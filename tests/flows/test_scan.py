@@ -67,6 +67,20 @@ def test_mft_scan_summary_shows_each_instrument_with_its_reasons(
     assert ended.returncode == 0, ended.stderr
     assert "BTCUSDT: Doubtful: only 29 s were seen" in ended.stdout
     assert str(tmp_path / "out") in ended.stdout
+    assert " 29 s" in ended.stdout
+    assert (
+        "Fees of 10 bps a round trip (setting taker_fee_bps) alone ask for 71.4 % of "
+        "trades to win."
+    ) in ended.stdout
+
+
+def test_mft_scan_summary_names_hold_and_fees_as_they_are_set(tmp_path: Path) -> None:
+    options = ("--set", "max_hold_s=5", "--set", "taker_fee_bps=4.5")
+    recording = synthetic(tmp_path, seconds=30)
+    ended = run_mft("scan", recording, "--out", tmp_path / "out", *options)
+    assert ended.returncode == 0, ended.stderr
+    assert "vol 5 s" in ended.stdout
+    assert "Fees of 9 bps a round trip" in ended.stdout
 
 
 def test_mft_scan_filters_show_only_what_was_asked_for(tmp_path: Path) -> None:

@@ -1117,8 +1117,9 @@ export interface components {
          * Scanned
          * @description What was measured of one instrument; None where there was nothing to measure.
          *
-         *         Shares are from 0 to 1, depths in the quote asset, `_bps` in basis points of the
-         *         middle between the best prices.
+         *         Shares are from 0 to 1, depths in the quote asset, `_bps` in basis points: spread,
+         *         tick and moves of the middle between the best prices, impact and cost of the entry's
+         *         value (`flows.domain.round_trip`).
          */
         Scanned: {
             /** @enum {unknown} */
@@ -1145,13 +1146,19 @@ export interface components {
             /** Format: decimal */
             signals_per_hour: string;
             volatility_bps: string | null;
+            target_move_bps: string | null;
             reach_share: string | null;
+            entry_notional: string | null;
             fill_share: string | null;
             impact_bps: string | null;
+            exit_impact_bps: string | null;
             /** Format: decimal */
             fee_bps: string;
+            fee_source: string;
             cost_bps: string | null;
             break_even_win_rate: string | null;
+            /** Format: decimal */
+            fee_win_rate: string;
             verdict: string;
             reasons: string[];
         };
