@@ -26,30 +26,31 @@ interface Column {
   heading: string;
   hint: string;
   of: (one: Scanned) => string;
-  rank: (one: Scanned) => number | string;
+  /** null: not measured. */
+  rank: (one: Scanned) => number | string | null;
 }
 
-const number = (
-  heading: string,
-  hint: string,
-  pick: (one: Scanned) => string | null,
-  digits = 2,
-): Column => ({
+type Pick = (one: Scanned) => string | null;
+
+const rankOf =
+  (pick: Pick): Column["rank"] =>
+  (one) => {
+    const value = pick(one);
+    return value === null ? null : Number(value);
+  };
+
+const number = (heading: string, hint: string, pick: Pick, digits = 2): Column => ({
   heading,
   hint,
   of: (one) => told(pick(one), digits),
-  rank: (one) => Number(pick(one) ?? Infinity),
+  rank: rankOf(pick),
 });
 
-const share = (
-  heading: string,
-  hint: string,
-  pick: (one: Scanned) => string | null,
-): Column => ({
+const share = (heading: string, hint: string, pick: Pick): Column => ({
   heading,
   hint,
   of: (one) => percent(pick(one)),
-  rank: (one) => Number(pick(one) ?? Infinity),
+  rank: rankOf(pick),
 });
 
 const COLUMNS: Column[] = [
@@ -69,6 +70,11 @@ const COLUMNS: Column[] = [
     0,
   ),
   number("Impact", "of the order's size there and back, bps", (one) => one.impact_bps),
+  share(
+    "Fill",
+    "seconds in which an entry would have filled whole within its limit",
+    (one) => one.fill_share,
+  ),
   {
     heading: "Imbalance",
     hint: "(B - A) / (B + A): 10 % are below the first, half below the second, 90 % below the third",
@@ -76,23 +82,34 @@ const COLUMNS: Column[] = [
       [one.imbalance_p10, one.imbalance_p50, one.imbalance_p90]
         .map((share) => told(share))
         .join(" / "),
-    rank: (one) => Number(one.imbalance_p50 ?? Infinity),
+    rank: rankOf((one) => one.imbalance_p50),
   },
   share("BUY", "share of the time in the BUY zone", (one) => one.buy_share),
   share("SELL", "share of the time in the SELL zone", (one) => one.sell_share),
   number("Signals/h", "entries into a zone", (one) => one.signals_per_hour, 0),
   number("Volatility", "typical move over the hold, bps", (one) => one.volatility_bps),
-  share("Reach", "moments from which the target was reached", (one) => one.reach_share),
+  number(
+    "To target",
+    "how far the price must move for it, bps: with spread and impact of the entry",
+    (one) => one.target_move_bps,
+  ),
+  share("Reach", "moments from which it did within the hold", (one) => one.reach_share),
   number("Updates/s", "depth events", (one) => one.updates_per_s, 1),
   {
     heading: "Not synced",
-    hint: "share of the time",
+    hint: "share of the watched time",
     of: notSynced,
     rank: (one) => 1 - Number(one.synced_share),
   },
+  {
+    heading: "Watched",
+    hint: "pauses between recordings, and holes in them, are left out",
+    of: (one) => `${one.seconds.toLocaleString("en")} s`,
+    rank: (one) => one.seconds,
+  },
   share(
     "Break-even",
-    "win rate that pays for target, stop and cost",
+    "win rate that pays for fees and the impact of leaving",
     (one) => one.break_even_win_rate,
   ),
 ];
@@ -103,6 +120,25 @@ const BY_SYMBOL: Column = {
   of: (one) => one.symbol,
   rank: (one) => one.symbol,
 };
+
+/** What was not measured comes last, whichever way the rest goes. */
+function compare(by: Column, isDescending: boolean, a: Scanned, b: Scanned): number {
+  const [x, y] = [by.rank(a), by.rank(b)];
+  if (x === null || y === null) return Number(x === null) - Number(y === null);
+  const order = x < y ? -1 : x > y ? 1 : 0;
+  return isDescending ? -order : order;
+}
+
+/** The fees that were assumed, and what they alone ask for. */
+function Fees(props: { of: Scanned }) {
+  const { fee_bps, fee_source, fee_win_rate } = props.of;
+  return (
+    <p className="fees">
+      Fees of {told(fee_bps)} bps a round trip ({fee_source}) alone ask for{" "}
+      {percent(fee_win_rate)} of trades to win.
+    </p>
+  );
+}
 
 const TONES: Record<string, string> = {
   suitable: "good",
@@ -121,11 +157,7 @@ function Results(props: { rows: Scanned[] }) {
         (!verdict || one.verdict === verdict) &&
         one.symbol.includes(text.toUpperCase()),
     );
-    const order = (a: Scanned, b: Scanned): number => {
-      const [x, y] = [by.rank(a), by.rank(b)];
-      return x < y ? -1 : x > y ? 1 : 0;
-    };
-    wanted.sort((a, b) => (isDescending ? order(b, a) : order(a, b)));
+    wanted.sort((a, b) => compare(by, isDescending, a, b));
     return wanted;
   }, [props.rows, by, isDescending, verdict, text]);
   const choose = (column: Column): void => {
@@ -152,6 +184,7 @@ function Results(props: { rows: Scanned[] }) {
           {rows.length} of {props.rows.length}
         </span>
       </div>
+      {props.rows[0] && <Fees of={props.rows[0]} />}
       <div className="scrolled" role="region" aria-label="Instruments" tabIndex={0}>
         <table className="scan">
           <thead>
@@ -160,6 +193,7 @@ function Results(props: { rows: Scanned[] }) {
                 <th
                   key={column.heading}
                   scope="col"
+                  className={column === BY_SYMBOL ? undefined : "number"}
                   title={column.hint}
                   aria-sort={
                     column.heading === by.heading
@@ -193,8 +227,10 @@ function Results(props: { rows: Scanned[] }) {
               </tr>
               <tr className="verdict">
                 <td colSpan={COLUMNS.length + 1}>
-                  <Badge tone={TONES[one.verdict] ?? "plain"}>{one.verdict}</Badge>{" "}
-                  {one.reasons.join("; ")}.
+                  <p>
+                    <Badge tone={TONES[one.verdict] ?? "plain"}>{one.verdict}</Badge>{" "}
+                    {one.reasons.join("; ")}.
+                  </p>
                 </td>
               </tr>
             </tbody>
