@@ -6,11 +6,14 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
+import msgspec
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
+from api.http.scans import ScanAsked, ScanTold
 from connectors.output import KILL_LATCH, SCANS
 from tests.dashboards import load
 from tests.dashboards.desk import (
@@ -23,6 +26,7 @@ from tests.dashboards.desk import (
     shoot,
     value_of,
 )
+from tests.flows.archive_samples import scanned
 from tests.flows.engine_process import wait_for
 from tests.flows.replay_samples import ROOT
 
@@ -243,6 +247,73 @@ def test_page_scanner_scans_to_a_verdict(desk: Desk, page: Page) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     shoot(page, "scanner-narrow")
     wait_for(lambda: desk.ask("/history/daily") is not None)
+
+
+def fulfil(body: bytes, route: Route) -> None:
+    route.fulfill(body=body, content_type="application/json")
+
+
+@pytest.fixture
+def scanned_page(page: Page) -> Page:
+    """The scanner's results: CUSDT costs 12 bps, AUSDT 11, BUSDT nobody knows."""
+    costs = {"AUSDT": Decimal(11), "BUSDT": None, "CUSDT": Decimal(12)}
+    rows = [
+        msgspec.structs.replace(scanned(1), symbol=symbol, cost_bps=cost)
+        for symbol, cost in costs.items()
+    ]
+    told = ScanTold("20260101-000000", ScanAsked(()), 1, False, 0)
+    answers = {"status": told, "scans*": [told], "results*": rows}
+    for name, answer in answers.items():
+        page.route(f"**/scanner/{name}", partial(fulfil, msgspec.json.encode(answer)))
+    page.get_by_role("link", name="Scanner").click()
+    expect(page.locator(".scan th[scope=row]")).to_have_count(3)
+    return page
+
+
+def test_page_scanner_sorts_by_keyboard_what_is_unknown_last_either_way(
+    scanned_page: Page,
+) -> None:
+    page = scanned_page
+    names = page.locator(".scan th[scope=row]")
+    heading = page.get_by_role("columnheader", name="Cost")
+    heading.get_by_role("button").focus()
+    expect(heading).to_have_attribute("aria-sort", "ascending")
+    expect(names).to_have_text(["AUSDT", "CUSDT", "BUSDT"])
+    page.keyboard.press("Enter")
+    expect(heading).to_have_attribute("aria-sort", "descending")
+    expect(names).to_have_text(["CUSDT", "AUSDT", "BUSDT"])
+    page.get_by_label("Verdict").focus()
+    page.keyboard.press("s")  # of suitable: there is none
+    expect(names).to_have_count(0)
+
+
+def test_page_scanner_headings_stand_over_their_numbers(scanned_page: Page) -> None:
+    heading = scanned_page.get_by_role("columnheader", name="Cost")
+    number = scanned_page.locator(".scan td.number").first
+    end_of_text = """cell => {
+        const range = document.createRange();
+        range.selectNodeContents(cell);
+        return range.getBoundingClientRect().right;
+    }"""
+    ends = [cell.evaluate(end_of_text) for cell in (heading, number)]
+    assert abs(ends[0] - ends[1]) < 1
+
+
+def test_page_scanner_verdict_is_whole_on_a_phone_while_figures_scroll(
+    scanned_page: Page,
+) -> None:
+    page = scanned_page
+    page.set_viewport_size({"width": 390, "height": 844})
+    verdict = page.locator(".scan .verdict p").first
+    expect(verdict).to_contain_text("it gave no signal; its book was true for 99.5 %")
+    for scrolled in (0, 500):
+        page.get_by_role("region", name="Instruments").evaluate(
+            f"region => region.scrollLeft = {scrolled}"
+        )
+        box = verdict.bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 390
 
 
 def test_page_twenty_symbols_are_all_told_as_they_move(
