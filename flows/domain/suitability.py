@@ -52,7 +52,7 @@ class Scanned(Fact, frozen=True, kw_only=True):
 
     Shares are from 0 to 1, depths in the quote asset, `_bps` in basis points: spread,
     tick and moves of the middle between the best prices, impact and cost of the entry's
-    value (`flows.domain.round_trip`).
+    value (`flows.domain.round_trip`). What has a default is not in every journal.
     """
 
     seconds: int
@@ -82,30 +82,30 @@ class Scanned(Fact, frozen=True, kw_only=True):
     signals_per_hour: Decimal
     volatility_bps: Decimal | None
     """Root mean square move over the longest hold."""
-    target_move_bps: Decimal | None
+    target_move_bps: Decimal | None = None
     """Median of how far the price must move for the target: with spread and impact of
     the entry."""
     reach_share: Decimal | None
     """Of all moments: those from which it did so in time, whichever way."""
-    entry_notional: Decimal | None
+    entry_notional: Decimal | None = None
     """The least that an entry came to, at its limit and in whole steps."""
     fill_share: Decimal | None
     """Of the measured seconds: those in which an entry of either side would have filled
     whole within its limit."""
     impact_bps: Decimal | None
     """Median cost of the order's size there and back, beyond the spread."""
-    exit_impact_bps: Decimal | None
+    exit_impact_bps: Decimal | None = None
     """Its part that leaving costs."""
     fee_bps: Decimal
     """There and back."""
-    fee_source: str
+    fee_source: str = ""
     """Where the fees are from."""
     cost_bps: Decimal | None
     """Median of a round trip: spread, impact and fees."""
     break_even_win_rate: Decimal | None
     """Win rate at which target and stop pay for fees and impact of the exit; the spread
     is in `target_move_bps`."""
-    fee_win_rate: Decimal
+    fee_win_rate: Decimal | None = None
     """The same for the fees alone: the floor in every market."""
     verdict: str
     """`suitable`, `doubtful` or `unsuitable`."""

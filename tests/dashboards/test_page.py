@@ -285,6 +285,7 @@ def test_page_scanner_sorts_by_keyboard_what_is_unknown_last_either_way(
     page.get_by_label("Verdict").focus()
     page.keyboard.press("s")  # of suitable: there is none
     expect(names).to_have_count(0)
+    assert page.locator(".filters").inner_text().endswith("0 of 3")
 
 
 def test_page_scanner_headings_stand_over_their_numbers(scanned_page: Page) -> None:

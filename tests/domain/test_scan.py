@@ -310,6 +310,16 @@ def measured(**changes: object) -> Scanned:
     return msgspec.structs.replace(watch.result(), **fine | changes)
 
 
+def test_scanned_of_an_earlier_journal_has_unknown_what_was_not_measured() -> None:
+    body = msgspec.to_builtins(measured())
+    for later in ("target_move_bps", "entry_notional", "exit_impact_bps"):
+        del body[later]
+    del body["fee_source"], body["fee_win_rate"]
+    found = msgspec.convert(body, Scanned)
+    assert found.spread_bps == 2
+    assert found.target_move_bps is found.fee_win_rate is None
+
+
 def test_judge_nothing_wrong_is_suitable_beside_the_floor_of_the_fees() -> None:
     verdict, (reason,) = judge(measured(), TERMS, TICK, is_traded=True)
     assert verdict == "suitable"

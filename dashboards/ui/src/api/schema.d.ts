@@ -1119,7 +1119,7 @@ export interface components {
          *
          *         Shares are from 0 to 1, depths in the quote asset, `_bps` in basis points: spread,
          *         tick and moves of the middle between the best prices, impact and cost of the entry's
-         *         value (`flows.domain.round_trip`).
+         *         value (`flows.domain.round_trip`). What has a default is not in every journal.
          */
         Scanned: {
             /** @enum {unknown} */
@@ -1146,19 +1146,23 @@ export interface components {
             /** Format: decimal */
             signals_per_hour: string;
             volatility_bps: string | null;
+            /** @default null */
             target_move_bps: string | null;
             reach_share: string | null;
+            /** @default null */
             entry_notional: string | null;
             fill_share: string | null;
             impact_bps: string | null;
+            /** @default null */
             exit_impact_bps: string | null;
             /** Format: decimal */
             fee_bps: string;
+            /** @default  */
             fee_source: string;
             cost_bps: string | null;
             break_even_win_rate: string | null;
-            /** Format: decimal */
-            fee_win_rate: string;
+            /** @default null */
+            fee_win_rate: string | null;
             verdict: string;
             reasons: string[];
         };

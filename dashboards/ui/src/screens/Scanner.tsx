@@ -30,13 +30,13 @@ interface Column {
   rank: (one: Scanned) => number | string | null;
 }
 
-type Pick = (one: Scanned) => string | null;
+type Pick = (one: Scanned) => string | null | undefined;
 
 const rankOf =
   (pick: Pick): Column["rank"] =>
   (one) => {
     const value = pick(one);
-    return value === null ? null : Number(value);
+    return value == null ? null : Number(value);
   };
 
 const number = (heading: string, hint: string, pick: Pick, digits = 2): Column => ({
@@ -134,8 +134,8 @@ function Fees(props: { of: Scanned }) {
   const { fee_bps, fee_source, fee_win_rate } = props.of;
   return (
     <p className="fees">
-      Fees of {told(fee_bps)} bps a round trip ({fee_source}) alone ask for{" "}
-      {percent(fee_win_rate)} of trades to win.
+      Fees of {told(fee_bps)} bps a round trip{fee_source && ` (${fee_source})`} alone
+      ask for {percent(fee_win_rate)} of trades to win.
     </p>
   );
 }
