@@ -129,8 +129,6 @@ def test_scan_running_is_stopped_by_the_next_api(api: Api, tmp_path: Path) -> No
     told = api.ask("GET", "/scanner/status", "viewer").json()
     assert told["problem"] == "It was ended before it had seen the market"
     wait_for(lambda: not any(scan.is_running for scan in gone.all(1)))
-    assert start(api, symbols=["BTCUSDT"]).status_code == HTTPStatus.ACCEPTED
-    wait_for(lambda: not is_running(api))
 
 
 def test_scan_that_ended_leaves_the_next_api_nothing_to_stop(
