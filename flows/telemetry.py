@@ -15,9 +15,10 @@ from connectors.latency import Latency, OrderLatency
 from flows.domain.account import Account
 from flows.domain.books import Books
 from flows.domain.control import Controls
+from flows.domain.equity import EquityCurve
 from flows.domain.imbalance import ImbalanceRule, ratio
 from flows.domain.order import Fill, Purpose, WorkingOrder
-from flows.domain.position import ExitRules, Position, TradeClosed
+from flows.domain.position import Position, TradeClosed
 from flows.domain.risk import Approved, Refused
 from flows.domain.run import Journalled
 from flows.domain.signal import Signal
@@ -68,8 +69,14 @@ class PositionTold(msgspec.Struct, frozen=True):
     entry_notional: str
     mark: str
     """The price one could get now."""
+    gross: str
+    """P&L of the round trip so far before fees: exits booked, the rest at the mark."""
+    fees: str
+    """Paid so far."""
+    closing_fee: str
+    """Still to be paid to close the rest at the mark, at the taker's rate."""
     net: str
-    """P&L of the round trip so far: exits booked, the rest at the mark, less fees."""
+    """`gross` - `fees` - `closing_fee`: what is left if it is closed at the mark."""
     target_price: str
     """Where the price one could get reaches the target; rounded like the average."""
     stop_price: str
@@ -89,7 +96,12 @@ class OrderTold(msgspec.Struct, frozen=True):
     side: str
     purpose: str
     quantity: str
+    limit_price: str | None
+    """The worst price that it takes; None of a market order."""
     filled: str
+    status: str
+    """What is known of it; UNKNOWN where the exchange has not told whether it holds
+    it."""
     age_ms: int
 
 
@@ -108,6 +120,18 @@ class LimitTold(msgspec.Struct, frozen=True):
 
     used: str
     limit: str
+
+
+class PnlTold(msgspec.Struct, frozen=True):
+    """A profit or loss in parts that add up exactly: gross - fees + funding = net."""
+
+    gross: str
+    """Before fees and funding, open positions included at their marks."""
+    fees: str
+    """Paid."""
+    funding: str
+    """Booked; positive where it came in."""
+    net: str
 
 
 class LatencyTold(msgspec.Struct, frozen=True):
@@ -177,7 +201,9 @@ class Telemetry(msgspec.Struct, frozen=True, kw_only=True):
     orders: list[OrderTold]
     equity: str
     day_pnl: str
-    """Net, since 00:00 UTC."""
+    """Net, since 00:00 UTC: `day.net`."""
+    day: PnlTold
+    """Since 00:00 UTC."""
     drawdown: str
     gross: str
     """P&L before fees and funding since the account began."""
@@ -185,6 +211,8 @@ class Telemetry(msgspec.Struct, frozen=True, kw_only=True):
     """Paid since then."""
     funding: str
     """Funding, and other bookings of the exchange that are no transfer."""
+    net: str
+    """Since the account began: `gross` - `fees` + `funding`."""
     limits: dict[str, LimitTold]
     """`gross_exposure`, `daily_loss`, `drawdown`, `orders_per_minute`, and
     `exposure.<SYMBOL>` of what is held or reserved."""
@@ -258,6 +286,7 @@ class Observer:
         *,
         rule: ImbalanceRule,
         symbols: Sequence[str] = (),
+        taker_fee_bps: Decimal,
         order_latency: OrderLatency | None = None,
         recorder_waiting: Callable[[], int | None] = lambda: None,
     ) -> None:
@@ -271,6 +300,7 @@ class Observer:
         self._unheard = dict.fromkeys(
             symbols, BookTold(BookState.EMPTY.value, None, 0, 0)
         )
+        self._taker_fee_bps = taker_fee_bps
         self._order_latency = order_latency or OrderLatency()
         self._recorder_waiting = recorder_waiting
 
@@ -293,16 +323,18 @@ class Observer:
             books=books,
             messages=self._books.messages(),
             positions=[
-                _position_told(position, ledger.mark(symbol), account.exits, now_ns)
+                self._position_told(position, ledger.mark(symbol), now_ns)
                 for symbol, position in ledger.positions.items()
             ],
             orders=[_order_told(order, now_ns) for order in account.working.values()],
             equity=plain(ledger.curve.equity),
             day_pnl=plain(ledger.curve.day_pnl),
+            day=_day_told(ledger.curve),
             drawdown=plain(ledger.curve.drawdown),
             gross=plain(ledger.gross),
             fees=plain(ledger.fees),
             funding=plain(ledger.funding),
+            net=plain(ledger.curve.equity - ledger.curve.capital),
             limits=_limits_told(account, now_ns),
             killed=_kill_told(controls),
             alarm=alarm,
@@ -337,6 +369,33 @@ class Observer:
             ratio=plain(floor_to(weight, _SHOWN)) if weight.is_finite() else None,
             bids=_levels_told(view, view.bids),
             asks=_levels_told(view, view.asks),
+        )
+
+    def _position_told(
+        self, position: Position, mark: Decimal, now_ns: int
+    ) -> PositionTold:
+        exits, average = self._account.exits, _average(position)
+        sign = 1 if position.is_long else -1
+        held_s = max(now_ns - position.opened_ns, 0) // NS_PER_S
+        gross = position.gross_at(mark)
+        closing_fee = position.quantity * mark * self._taker_fee_bps / BPS
+        return PositionTold(
+            symbol=position.symbol,
+            direction=position.direction.value,
+            quantity=plain(position.quantity),
+            entry_price=plain(average),
+            entry_quantity=plain(position.entry_quantity),
+            entry_notional=plain(position.entry_notional),
+            mark=plain(mark),
+            gross=plain(gross),
+            fees=plain(position.fees),
+            closing_fee=plain(closing_fee),
+            net=plain(gross - position.fees - closing_fee),
+            target_price=plain(_moved(average, sign * exits.target_bps)),
+            stop_price=plain(_moved(average, -sign * exits.stop_bps)),
+            held_s=held_s,
+            left_s=max(exits.max_hold_s - held_s, 0),
+            closing=position.closing.value if position.closing else None,
         )
 
     def _latency_told(self) -> LatencyTold:
@@ -388,27 +447,9 @@ def _age_ms(since_ns: int, now_ns: int) -> int:
     return max(now_ns - since_ns, 0) // NS_PER_MS
 
 
-def _position_told(
-    position: Position, mark: Decimal, exits: ExitRules, now_ns: int
-) -> PositionTold:
-    average = _average(position)
-    sign = 1 if position.is_long else -1
-    held_s = max(now_ns - position.opened_ns, 0) // NS_PER_S
-    return PositionTold(
-        symbol=position.symbol,
-        direction=position.direction.value,
-        quantity=plain(position.quantity),
-        entry_price=plain(average),
-        entry_quantity=plain(position.entry_quantity),
-        entry_notional=plain(position.entry_notional),
-        mark=plain(mark),
-        net=plain(position.gross_at(mark) - position.fees),
-        target_price=plain(_moved(average, sign * exits.target_bps)),
-        stop_price=plain(_moved(average, -sign * exits.stop_bps)),
-        held_s=held_s,
-        left_s=max(exits.max_hold_s - held_s, 0),
-        closing=position.closing.value if position.closing else None,
-    )
+def _day_told(curve: EquityCurve) -> PnlTold:
+    parts = curve.day_gross, curve.day_fees, curve.day_funding, curve.day_pnl
+    return PnlTold(*map(plain, parts))
 
 
 def _average(position: Position) -> Decimal:
@@ -428,7 +469,9 @@ def _order_told(working: WorkingOrder, now_ns: int) -> OrderTold:
         side=order.side.value,
         purpose=order.purpose.value,
         quantity=plain(order.quantity),
+        limit_price=None if order.limit_price is None else plain(order.limit_price),
         filled=plain(working.filled),
+        status=working.status.value,
         age_ms=_age_ms(order.received_ns, now_ns),
     )
 

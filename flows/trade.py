@@ -120,9 +120,11 @@ def _trade(job: TradeJob, data: DataDirectory, on_status: OnStatus) -> Telemetry
         orders: Orders | None = None
         order_latency = OrderLatency()
         guard: Guard | NoGuard = NoGuard()
+        taker_fee_bps = job.settings.taker_fee_bps
         access = _access(job, data)
         if signer is not None and job.credentials is not None:
             terms = _terms(job, signer)
+            taker_fee_bps = terms.taker_fee_bps
             opening = _remote(opening, started, job, terms)
             orders = _orders(signer, terms, engine, data.kill_latch, order_latency)
             guard = Guard(data, access, job.credentials, engine.account.entering)
@@ -142,6 +144,7 @@ def _trade(job: TradeJob, data: DataDirectory, on_status: OnStatus) -> Telemetry
             latency,
             rule=engine.rule,
             symbols=job.market.symbols,
+            taker_fee_bps=taker_fee_bps,
             order_latency=order_latency,
             recorder_waiting=lambda: recorder.waiting_bytes if recorder else None,
         )

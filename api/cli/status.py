@@ -9,7 +9,7 @@ import typer
 from api.cli.control import Data
 
 if TYPE_CHECKING:
-    from flows.telemetry import OrderTold, PositionTold, Telemetry
+    from flows.telemetry import OrderTold, PnlTold, PositionTold, Telemetry
 
 
 def status_command(
@@ -48,7 +48,7 @@ def status_text(told: "Telemetry") -> str:
     """The state for a terminal."""
     lines = [
         f"{told.mode} {told.run_id}: {_standing(told)}",
-        f"equity {told.equity}, today {told.day_pnl} net",
+        f"equity {told.equity}, today {_parts(told.day)}",
         f"drawdown {told.drawdown}, fees {told.fees}, funding {told.funding}",
         _data_line(told),
         _counts_line(told),
@@ -61,6 +61,11 @@ def status_text(told: "Telemetry") -> str:
     if told.alarm:
         lines.append(f"ALARM: {told.alarm}")
     return "\n".join(lines)
+
+
+def _parts(told: "PnlTold") -> str:
+    parts = f"gross {told.gross}, fees {told.fees}, funding {told.funding}"
+    return f"{told.net} net ({parts})"
 
 
 def _data_line(told: "Telemetry") -> str:
@@ -79,14 +84,15 @@ def _counts_line(told: "Telemetry") -> str:
 def _position_line(held: "PositionTold") -> str:
     line = (
         f"{held.direction} {held.quantity} {held.symbol} at {held.entry_price}, "
-        f"mark {held.mark}, net {held.net}, {held.held_s} s"
+        f"mark {held.mark}, net {held.net} once closed, {held.held_s} s"
     )
     return f"{line}, leaving: {held.closing}" if held.closing else line
 
 
 def _order_line(order: "OrderTold") -> str:
-    what = f"{order.side} {order.quantity} {order.symbol}"
-    return f"in flight: {what} ({order.purpose}), {order.age_ms} ms"
+    price = "MARKET" if order.limit_price is None else f"at {order.limit_price}"
+    what = f"{order.side} {order.quantity} {order.symbol} {price}"
+    return f"in flight: {what} ({order.purpose}), {order.status}, {order.age_ms} ms"
 
 
 def _standing(told: "Telemetry") -> str:

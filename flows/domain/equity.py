@@ -32,12 +32,21 @@ class EquityCurve:
         self.peak = capital
         self.day_start = capital
         self.max_drawdown = Decimal(0)
+        self.day_fees = Decimal(0)
+        """Paid since 00:00 UTC."""
+        self.day_funding = Decimal(0)
+        """Booked since 00:00 UTC."""
         self._day_end_ns = 0
 
     @property
     def day_pnl(self) -> Decimal:
-        """Net P&L since 00:00 UTC."""
+        """Net P&L since 00:00 UTC: `day_gross` - `day_fees` + `day_funding`."""
         return self.equity - self.day_start
+
+    @property
+    def day_gross(self) -> Decimal:
+        """P&L since 00:00 UTC before fees and funding, open positions included."""
+        return self.day_pnl + self.day_fees - self.day_funding
 
     @property
     def drawdown(self) -> Decimal:
@@ -56,6 +65,17 @@ class EquityCurve:
         if received_ns >= self._day_end_ns:
             self._day_end_ns = (received_ns // NS_PER_DAY + 1) * NS_PER_DAY
             self.day_start = self.equity
+            self.day_fees = self.day_funding = Decimal(0)
+
+    def count_fee(self, fee: Decimal, received_ns: int) -> None:
+        """Count a fee into its day; the next mark takes it into equity."""
+        self.roll_day(received_ns)
+        self.day_fees += fee
+
+    def count_funding(self, profit: Decimal, received_ns: int) -> None:
+        """Count a booking beside trades into its day, as a fee."""
+        self.roll_day(received_ns)
+        self.day_funding += profit
 
     @property
     def day_end_ns(self) -> int:
@@ -70,6 +90,8 @@ class EquityCurve:
         self.peak = self.capital + opening.peak_pnl
         self.day_start = self.capital + opening.day_start_pnl
         self.max_drawdown = opening.max_drawdown
+        self.day_fees = opening.day_fees
+        self.day_funding = opening.day_funding
         self._day_end_ns = opening.day_end_ns
 
     def follow(self, marked: EquityMarked) -> None:

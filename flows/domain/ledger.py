@@ -52,6 +52,7 @@ class Ledger:
         notional = fill.price * fill.quantity
         self._cash += -notional if fill.side is Side.BUY else notional
         self._fees += fill.fee
+        self.curve.count_fee(fill.fee, now_ns)
         changed = position.changed(now_ns)
         if changed.direction is not Direction.FLAT:
             return changed, None
@@ -63,6 +64,7 @@ class Ledger:
         """Book what the exchange took or gave beside trades."""
         self._is_valued = False
         self._funding += moved.profit
+        self.curve.count_funding(moved.profit, moved.received_ns)
 
     def restore(self, opening: Opening, received_ns: int) -> None:
         """Go on where an earlier run ended; what is held counts as seen now."""
@@ -95,6 +97,8 @@ class Ledger:
             peak_pnl=curve.peak - capital,
             max_drawdown=curve.max_drawdown,
             day_start_pnl=curve.day_start - capital,
+            day_fees=curve.day_fees,
+            day_funding=curve.day_funding,
             day_end_ns=curve.day_end_ns,
         )
 

@@ -57,6 +57,10 @@ class Opening(msgspec.Struct, frozen=True):
     """Highest net P&L journalled."""
     max_drawdown: Decimal = Decimal(0)
     day_start_pnl: Decimal = Decimal(0)
+    day_fees: Decimal = Decimal(0)
+    """Paid in the day that ends at `day_end_ns`."""
+    day_funding: Decimal = Decimal(0)
+    """Funding and other bookings of that day."""
     day_end_ns: int = 0
     sent_ns: tuple[int, ...] = ()
     """Times of the orders of the last minute: the order rate."""

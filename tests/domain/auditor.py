@@ -80,12 +80,18 @@ class Audit:
     def __post_init__(self) -> None:
         """Begin at the capital."""
         self.peak = self.day_start = self.limits.capital
+        self.day_start_gross = self.day_start_fees = ZERO
 
     @property
     def equity(self) -> Decimal:
         """Capital + cash from fills - fees + open value."""
         open_value = sum((h.worth for h in self.held.values()), ZERO)
         return self.limits.capital + self.cash - self.fees + open_value
+
+    @property
+    def gross(self) -> Decimal:
+        """P&L before fees."""
+        return self.equity + self.fees - self.limits.capital
 
     @property
     def reserved(self) -> Decimal:
@@ -113,6 +119,7 @@ class Audit:
         if self.now_ns // NS_PER_DAY != self.day:
             self.day = self.now_ns // NS_PER_DAY
             self.day_start = self.equity
+            self.day_start_gross, self.day_start_fees = self.gross, self.fees
         if isinstance(event, BookStateChanged):
             self.states[event.symbol] = event.after
         elif isinstance(event, ClockTick) and event.skew_ms is not None:
@@ -253,7 +260,7 @@ class Audit:
         assert marked.equity == self.equity
         assert marked.fees == self.fees
         assert marked.funding == 0
-        assert marked.gross == marked.equity + self.fees - self.limits.capital
+        assert marked.gross == self.gross
         assert marked.day_pnl == self.equity - self.day_start
         assert marked.drawdown == max(self.peak, self.equity) - self.equity
 

@@ -14,6 +14,7 @@ from hypothesis.stateful import (
 )
 
 from flows.domain.account import AccountEvent
+from flows.domain.equity import EquityCurve
 from flows.domain.event import AccountOpening, ClockTick, Command, VenueStatus, Verb
 from flows.domain.imbalance import Imbalance, Zone
 from flows.domain.opening import HeldPosition, Opening
@@ -215,10 +216,20 @@ class AccountMachine(RuleBasedStateMachine):
         assert account.kill_switch.is_latched is audit.is_killed
         assert account.ledger.curve.equity == audit.equity
         assert account.ledger.curve.peak == audit.peak
+        self.check_day(account.ledger.curve)
         assert self.scene.gate.gross_exposure({}) == audit.reserved
         assert self.scene.positions == {
             symbol: abs(holding.quantity) for symbol, holding in audit.held.items()
         }
+
+    def check_day(self, curve: EquityCurve) -> None:
+        """The parts of the day's P&L are those that the journal says."""
+        audit = self.audit
+        if curve.day_end_ns != (audit.day + 1) * NS_PER_DAY:
+            return  # nothing that is worth something has happened in it yet
+        assert curve.day_pnl == audit.equity - audit.day_start
+        assert curve.day_gross == audit.gross - audit.day_start_gross
+        assert curve.day_fees == audit.fees - audit.day_start_fees
 
     def check_restart(self) -> None:
         """The journal alone gives the account that made it."""
@@ -231,6 +242,8 @@ class AccountMachine(RuleBasedStateMachine):
         told = msgspec.structs.asdict(opening)
         for name in ("cash", "fees", "closed_ns"):
             assert told[name] == kept[name]
+        if told["day_end_ns"] == kept["day_end_ns"]:
+            assert told["day_fees"] == kept["day_fees"]
         for ours, theirs in zip(opening.positions, kept["positions"], strict=True):
             assert _known(ours) == _known(theirs)
         now_ns = scene.entries[-1].fact.received_ns

@@ -53,6 +53,27 @@ def test_roll_day_twice_in_a_day_moves_the_start_once() -> None:
     assert curve.day_pnl == Decimal(-50)
 
 
+def test_count_fee_and_funding_leave_the_rest_of_the_day_to_gross() -> None:
+    curve = _curve(1000)
+    curve.count_fee(Decimal(3), NOON)
+    curve.count_funding(Decimal(-2), NOON)
+    curve.mark(Decimal(1015), NOON)
+    assert (curve.day_pnl, curve.day_gross) == (Decimal(15), Decimal(20))
+    assert (curve.day_fees, curve.day_funding) == (Decimal(3), Decimal(-2))
+
+
+def test_count_fee_at_midnight_is_of_the_new_day_alone() -> None:
+    curve = _curve(1000)
+    curve.count_fee(Decimal(3), MIDNIGHT - 1)
+    curve.mark(Decimal(997), MIDNIGHT - 1)
+    curve.count_fee(Decimal(4), MIDNIGHT)
+    assert (curve.day_start, curve.day_fees) == (Decimal(997), Decimal(4))
+    curve.mark(Decimal(993), MIDNIGHT)
+    assert (curve.day_pnl, curve.day_gross) == (Decimal(-4), Decimal(0))
+    curve.count_funding(Decimal(1), MIDNIGHT + NS_PER_DAY)
+    assert (curve.day_fees, curve.day_funding) == (Decimal(0), Decimal(1))
+
+
 def test_rebase_peak_after_a_fall_forgets_the_drawdown_but_not_its_record() -> None:
     curve = _curve(1100, 1000)
     curve.rebase_peak()

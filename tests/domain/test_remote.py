@@ -300,7 +300,9 @@ def test_opening_after_bookings_stands_where_the_account_does() -> None:
     assert opening.pnl == Decimal("-12.5")
     assert opening.booking_ids == ("funding 1", "transfer 2")
     after = Remote(opening)
-    assert after.account.ledger.curve.day_pnl == Decimal("-12.5")
+    curve = after.account.ledger.curve
+    assert [curve.day_pnl, curve.day_funding] == [Decimal("-12.5"), Decimal("-12.5")]
+    assert [curve.day_gross, curve.day_fees] == [0, 0]
     again = rebuilt(after.facts)
     assert (again.funding, again.booking_ids) == (opening.funding, opening.booking_ids)
 

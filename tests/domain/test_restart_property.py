@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from flows.domain.account import AccountEvent
 from flows.domain.event import AccountOpening, Verb
+from flows.domain.ledger import Ledger
 from flows.domain.opening import Opening
 from flows.domain.order import Fill, OrderReport
 from flows.domain.rebuild import opening_after
@@ -101,6 +102,10 @@ class Restarted(Scene):
         assert mine_curve.equity == their_curve.equity
         assert mine_curve.peak == their_curve.peak
         assert mine_curve.day_start == their_curve.day_start
+        assert mine_curve.day_fees == their_curve.day_fees
+        assert mine_curve.day_gross == their_curve.day_gross
+        for account in (mine, theirs):
+            assert_sums(account.ledger)
         assert self.gate.gross_exposure({}) == self.judge.gate.gross_exposure({})
         now_ns = self.now_ns
         assert self.gate.orders_in_last_minute(
@@ -111,6 +116,15 @@ class Restarted(Scene):
         """The book shows one level a side, a cent apart."""
         bid, ask = (plain(unscaled(self.mids[symbol] + i, 2)) for i in (-1, 0))
         self.view([(bid, quantity)], [(ask, quantity)], symbol)
+
+
+def assert_sums(ledger: Ledger) -> None:
+    """Gross less fees with funding is the net, of the day and of all time."""
+    curve = ledger.curve
+    day = curve.day_gross - curve.day_fees + curve.day_funding
+    assert day == curve.day_pnl
+    net = ledger.gross - ledger.fees + ledger.funding
+    assert net == curve.equity - curve.capital
 
 
 def _facts(entries: list[JournalEntry]) -> list[Journalled]:

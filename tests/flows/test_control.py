@@ -1,6 +1,7 @@
 """Commands into the one order, and what the journal holds of them back."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -45,7 +46,13 @@ class Paper:
 def telemetry() -> Telemetry:
     books = Books(depth=5, stale_after_ms=3_000)
     return Observer(
-        "run-1", "paper", books, Scene().account, Latency(), rule=Settings().zone_rule
+        "run-1",
+        "paper",
+        books,
+        Scene().account,
+        Latency(),
+        rule=Settings().zone_rule,
+        taker_fee_bps=Decimal(5),
     ).look(START_NS)
 
 

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from threading import Thread
 
@@ -33,7 +34,13 @@ KILL = Request("kill", "ann", "odd fills")
 def state() -> Telemetry:
     books = Books(depth=5, stale_after_ms=3_000)
     return Observer(
-        "run-1", "paper", books, Scene().account, Latency(), rule=Settings().zone_rule
+        "run-1",
+        "paper",
+        books,
+        Scene().account,
+        Latency(),
+        rule=Settings().zone_rule,
+        taker_fee_bps=Decimal(5),
     ).look(START_NS)
 
 

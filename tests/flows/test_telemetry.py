@@ -10,9 +10,10 @@ from flows.domain.books import Books
 from flows.domain.event import ClockTick, DepthDelta, DepthSnapshot, Verb
 from flows.domain.kill import KillReason
 from flows.domain.market import Market
+from flows.domain.order import OrderStatus, WorkingOrder
 from flows.domain.position import Position
 from flows.domain.side import Side
-from flows.domain.units import NS_PER_MS, NS_PER_S
+from flows.domain.units import NS_PER_DAY, NS_PER_MS, NS_PER_S
 from flows.settings import Settings
 from flows.telemetry import (
     BookTold,
@@ -23,10 +24,11 @@ from flows.telemetry import (
     LimitTold,
     Observer,
     OrderLatencyTold,
+    PnlTold,
     PositionTold,
     Telemetry,
 )
-from tests.domain.scene import START_NS, Scene
+from tests.domain.scene import START_NS, Scene, entry_order
 
 STAGES = ("decision", "placed", "sent", "acked")
 
@@ -34,7 +36,13 @@ STAGES = ("decision", "placed", "sent", "acked")
 def observer_of(scene: Scene, books: Books | None = None) -> Observer:
     books = books or Books(depth=5, stale_after_ms=3_000)
     return Observer(
-        "run-1", "paper", books, scene.account, Latency(), rule=Settings().zone_rule
+        "run-1",
+        "paper",
+        books,
+        scene.account,
+        Latency(),
+        rule=Settings().zone_rule,
+        taker_fee_bps=Decimal(5),
     )
 
 
@@ -56,9 +64,11 @@ def test_look_at_a_fresh_account_tells_its_capital_and_free_limits() -> None:
         equity="10000",
         gross="0",
         day_pnl="0",
+        day=PnlTold("0", "0", "0", "0"),
         drawdown="0",
         fees="0",
         funding="0",
+        net="0",
         limits={
             "gross_exposure": LimitTold("0", "10000"),
             "daily_loss": LimitTold("0", "500"),
@@ -97,7 +107,10 @@ LONG = position_told(
     mark="100.50",
     target_price="105.00",
     stop_price="95.00",
-    net="4.49775",  # 9.995 x 0.50 less 5 bps of 999.50
+    gross="4.99750",  # 9.995 x 0.50
+    fees="0.49975",  # 5 bps of 999.50
+    closing_fee="0.50224875",  # 5 bps of 9.995 x 100.50
+    net="3.99550125",
 )
 SHORT = position_told(
     direction="SHORT",
@@ -106,7 +119,10 @@ SHORT = position_told(
     mark="100.51",
     target_price="95.00",
     stop_price="105.00",
-    net="-5.60280",  # 10.005 x -0.51 less 5 bps of 1000.50
+    gross="-5.10255",  # 10.005 x -0.51
+    fees="0.50025",  # 5 bps of 1000.50
+    closing_fee="0.502801275",  # 5 bps of 10.005 x 100.51
+    net="-6.105601275",
 )
 
 
@@ -153,12 +169,44 @@ def test_look_at_an_order_in_flight_tells_its_age_and_reservation() -> None:
     scene.wait(7)
     told = look(scene)
     [order] = told.orders
+    assert (order.limit_price, order.status) == (None, "NEW")
     assert (order.symbol, order.side, order.purpose) == ("AAAUSDT", "SELL", "flatten")
     assert (order.filled, order.age_ms) == ("0", 7)
     assert told.positions[0].closing == "flatten"
     assert told.is_paused
     assert told.is_flattening
     assert told.limits["orders_per_minute"] == LimitTold("2", "60")
+
+
+def test_look_at_an_unknown_order_tells_its_limit_and_that_it_is_unknown() -> None:
+    scene = Scene()
+    order = entry_order(limit_price=Decimal("100.05"))
+    unknown = WorkingOrder(order, OrderStatus.UNKNOWN)
+    scene.account._execution.working[order.symbol] = unknown
+    [told] = look(scene).orders
+    assert (told.limit_price, told.status) == ("100.05", "UNKNOWN")
+
+
+def test_look_tells_parts_of_day_and_all_time_that_add_up_to_net() -> None:
+    scene = Scene()
+    scene.enter()
+    scene.wait(1_000).tight("100.10", "100.11")
+    scene.wait(1_000).tick()
+    yesterday = look(scene)
+    scene.now_ns += NS_PER_DAY
+    scene.tick()
+    scene.command(Verb.FLATTEN)
+    scene.wait(20).tight("100.00", "100.01")
+    told = look(scene)
+    assert yesterday.day.fees == yesterday.fees == "0.49975"
+    assert told.day == PnlTold("-0.99950", "0.49975", "0", "-1.49925")
+    assert told.day_pnl == told.day.net
+    assert told.fees == "0.99950"
+    for gross, fees, funding, net in (
+        (told.day.gross, told.day.fees, told.day.funding, told.day.net),
+        (told.gross, told.fees, told.funding, told.net),
+    ):
+        assert Decimal(gross) - Decimal(fees) + Decimal(funding) == Decimal(net)
 
 
 def test_look_at_a_killed_account_tells_why_and_since_when() -> None:
@@ -249,6 +297,7 @@ def test_look_symbol_that_nothing_has_come_of_is_told_as_empty() -> None:
         Latency(),
         rule=Settings().zone_rule,
         symbols=("AAAUSDT", "BBBUSDT"),
+        taker_fee_bps=Decimal(5),
     )
     levels = [("1.0", "1")], [("1.1", "1")]
     books.apply(DepthSnapshot("BBBUSDT", START_NS, 10, *levels))

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
@@ -27,7 +28,13 @@ def telemetry(scene: Scene, alarm: str = "") -> Telemetry:
     books = Books(depth=5, stale_after_ms=3_000)
     books.by_symbol["AAAUSDT"] = SymbolBook("AAAUSDT", depth=5, stale_after_ms=3_000)
     observer = Observer(
-        "run-1", "paper", books, scene.account, Latency(), rule=Settings().zone_rule
+        "run-1",
+        "paper",
+        books,
+        scene.account,
+        Latency(),
+        rule=Settings().zone_rule,
+        taker_fee_bps=Decimal(5),
     )
     observer.counts.count(entry.fact for entry in scene.entries)
     return observer.look(scene.now_ns, alarm)
@@ -199,6 +206,9 @@ def test_status_text_of_a_busy_account_names_all_that_it_holds() -> None:
         "book AAAUSDT: EMPTY",
         "LONG ",
         "leaving: flatten",
+        "today -0.59970 net (gross -0.09995, fees 0.49975, funding 0)",
+        "net -1.099400025 once closed",
+        "MARKET (flatten), NEW, 0 ms",
         "in flight: SELL",
         "ALARM: no latch",
     ):

@@ -5,6 +5,7 @@ import json
 import os
 import threading
 import time
+from decimal import Decimal
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, NoReturn
@@ -84,7 +85,15 @@ def whole_state() -> dict[str, Any]:
     """A state with everything that an engine tells."""
     books = Books(depth=5, stale_after_ms=3_000)
     rule = Settings().zone_rule
-    observer = Observer("run-1", "paper", books, Scene().account, Latency(), rule=rule)
+    observer = Observer(
+        "run-1",
+        "paper",
+        books,
+        Scene().account,
+        Latency(),
+        rule=rule,
+        taker_fee_bps=Decimal(5),
+    )
     told: dict[str, Any] = msgspec.to_builtins(observer.look(START_NS))
     return told
 

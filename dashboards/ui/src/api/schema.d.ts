@@ -830,10 +830,12 @@ export interface components {
             orders: components["schemas"]["OrderTold"][];
             equity: string;
             day_pnl: string;
+            day: components["schemas"]["PnlTold"];
             drawdown: string;
             gross: string;
             fees: string;
             funding: string;
+            net: string;
             limits: {
                 [key: string]: components["schemas"]["LimitTold"];
             };
@@ -885,6 +887,9 @@ export interface components {
             entry_quantity: string;
             entry_notional: string;
             mark: string;
+            gross: string;
+            fees: string;
+            closing_fee: string;
             net: string;
             target_price: string;
             stop_price: string;
@@ -902,8 +907,20 @@ export interface components {
             side: string;
             purpose: string;
             quantity: string;
+            limit_price: string | null;
             filled: string;
+            status: string;
             age_ms: number;
+        };
+        /**
+         * PnlTold
+         * @description A profit or loss in parts that add up exactly: gross - fees + funding = net.
+         */
+        PnlTold: {
+            gross: string;
+            fees: string;
+            funding: string;
+            net: string;
         };
         /**
          * LimitTold
@@ -3289,6 +3306,8 @@ export interface operations {
     fills_engine_fills_get: {
         parameters: {
             query?: {
+                /** @description Of this instrument only; empty: of all */
+                symbol?: string;
                 limit?: number;
             };
             header?: never;
@@ -3407,6 +3426,8 @@ export interface operations {
     signals_engine_signals_get: {
         parameters: {
             query?: {
+                /** @description Of this instrument only; empty: of all */
+                symbol?: string;
                 limit?: number;
             };
             header?: never;
@@ -3526,6 +3547,8 @@ export interface operations {
         parameters: {
             query?: {
                 kind?: string[] | null;
+                /** @description Of this instrument only; empty: of all */
+                symbol?: string;
                 limit?: number;
             };
             header?: never;
@@ -4228,6 +4251,7 @@ export interface operations {
     trades_history_trades_get: {
         parameters: {
             query?: {
+                /** @description Of this instrument only; empty: of all */
                 symbol?: string;
                 before_ns?: number;
                 limit?: number;
@@ -4661,6 +4685,7 @@ export interface operations {
     evidence_history_evidence_get: {
         parameters: {
             query?: {
+                /** @description Of this instrument only; empty: of all */
                 symbol?: string;
                 since_s?: number;
             };
