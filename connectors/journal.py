@@ -33,6 +33,7 @@ _NEWEST = """
 SELECT run_id, sequence, received_ns, kind, symbol, body FROM events
 WHERE run_id = ? AND sequence > ?
     AND (? = '[]' OR kind IN (SELECT value FROM json_each(?)))
+    AND (? = '' OR symbol = ?)
 ORDER BY sequence DESC LIMIT ?
 """
 _BEFORE = "SELECT max(run_id) FROM events WHERE ? IS NULL OR run_id < ?"
@@ -214,14 +215,21 @@ class JournalReader:
             return _select(self._connection.sql, run_id, first, last)
 
     def newest(
-        self, run_id: str, kinds: Collection[str], *, above: int, limit: int
+        self,
+        run_id: str,
+        kinds: Collection[str],
+        *,
+        above: int,
+        limit: int,
+        symbol: str = "",
     ) -> list[JournalRow]:
         """The newest entries of a run, newest first; without kinds, of all.
 
-        Only those with a sequence greater than `above` are looked at.
+        With a symbol, only what concerns it. Only those with a sequence greater than
+        `above` are looked at.
         """
         wanted = msgspec.json.encode(sorted(kinds)).decode()
-        asked = (run_id, above, wanted, wanted, limit)
+        asked = (run_id, above, wanted, wanted, symbol, symbol, limit)
         with self._connection.errors():
             return [
                 JournalRow(*row) for row in self._connection.sql.execute(_NEWEST, asked)

@@ -25,10 +25,12 @@ def last_run(data: Path) -> Json | None:
     return None if row is None else _told(row)
 
 
-def newest(data: Path, kinds: Collection[str], limit: int) -> list[Json]:
+def newest(
+    data: Path, kinds: Collection[str], limit: int, symbol: str = ""
+) -> list[Json]:
     """Entries of some kinds, or of all, newest first, whatever run they are of.
 
-    Raises StoreError.
+    With a symbol, only what concerns it. Raises StoreError.
     """
     path = data / JOURNAL
     if not path.exists():
@@ -39,7 +41,9 @@ def newest(data: Path, kinds: Collection[str], limit: int) -> list[Json]:
         for run_id in reader.runs_back():
             last = reader.last_sequence(run_id)
             above = max(last - left, -1)
-            rows = reader.newest(run_id, kinds, above=above, limit=limit - len(found))
+            rows = reader.newest(
+                run_id, kinds, above=above, limit=limit - len(found), symbol=symbol
+            )
             found += map(_told, rows)
             left -= last - above
             if len(found) == limit or left <= 0:

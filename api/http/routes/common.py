@@ -3,7 +3,7 @@
 from typing import Annotated
 
 import msgspec
-from fastapi import Depends, Response
+from fastapi import Depends, Query, Response
 from starlette.requests import HTTPConnection
 
 from api.http.credentials import Caller
@@ -30,6 +30,14 @@ async def _operator(asking: HTTPConnection, desk: DeskOf) -> Caller:
 
 Viewer = Annotated[Caller, Depends(_viewer)]
 Operator = Annotated[Caller, Depends(_operator)]
+Symbol = Annotated[
+    str,
+    Query(
+        pattern="^[A-Z0-9_]{0,40}$",
+        description="Of this instrument only; empty: of all",
+        examples=["BTCUSDT"],
+    ),
+]
 
 
 def as_json(content: object, status: int = 200) -> Response:

@@ -14,7 +14,7 @@ from api.http.journal import newest
 from api.http.kill import KillProgress
 from api.http.link import Json
 from api.http.problem import Refusal
-from api.http.routes.common import DeskOf, Operator, Viewer, as_json
+from api.http.routes.common import DeskOf, Operator, Symbol, Viewer, as_json
 from api.http.schema import answers
 from api.http.supervisor import Standing
 from connectors.control.protocol import Handled
@@ -226,15 +226,19 @@ def risk(_caller: Viewer, desk: DeskOf) -> Response:
 
 
 @router.get("/fills", responses=_ENTRIES)
-def fills(_caller: Viewer, desk: DeskOf, limit: int = _LIMIT) -> Response:
+def fills(
+    _caller: Viewer, desk: DeskOf, symbol: Symbol = "", limit: int = _LIMIT
+) -> Response:
     """The newest fills in the journal, newest first."""
-    return as_json(newest(desk.data, {"fill", "outside_fill"}, limit))
+    return as_json(newest(desk.data, {"fill", "outside_fill"}, limit, symbol))
 
 
 @router.get("/signals", responses=_ENTRIES)
-def signals(_caller: Viewer, desk: DeskOf, limit: int = _LIMIT) -> Response:
+def signals(
+    _caller: Viewer, desk: DeskOf, symbol: Symbol = "", limit: int = _LIMIT
+) -> Response:
     """The newest signals and what became of them, newest first."""
-    return as_json(newest(desk.data, {"signal", "refused", "approved"}, limit))
+    return as_json(newest(desk.data, {"signal", "refused", "approved"}, limit, symbol))
 
 
 @router.get("/events", responses=_ENTRIES)
@@ -242,10 +246,11 @@ def events(
     _caller: Viewer,
     desk: DeskOf,
     kind: Annotated[list[Kind] | None, Query()] = None,
+    symbol: Symbol = "",
     limit: int = _LIMIT,
 ) -> Response:
     """The newest entries of the journal, newest first; of some kinds, or of all."""
-    return as_json(newest(desk.data, kind or (), limit))
+    return as_json(newest(desk.data, kind or (), limit, symbol))
 
 
 def _start(desk: Desk, caller: Caller, reason: str) -> None:

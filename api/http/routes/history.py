@@ -7,7 +7,7 @@ import msgspec
 from fastapi import APIRouter, Query, Response
 
 from api.http.journal import last_run
-from api.http.routes.common import DeskOf, Viewer, as_json
+from api.http.routes.common import DeskOf, Symbol, Viewer, as_json
 from api.http.schema import answers
 from flows.domain.evidence import Band, TradeSums, estimate, weigh
 from flows.domain.units import plain
@@ -16,7 +16,6 @@ from flows.settings import load_kept
 router = APIRouter(prefix="/history", tags=["history"])
 
 X = TypeVar("X")
-Symbol = Annotated[str, Query(pattern="^[A-Z0-9_]{0,40}$")]
 _NS = 1_000_000_000
 _MINUTE_S = 60
 

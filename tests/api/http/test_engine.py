@@ -27,12 +27,17 @@ from connectors.journal import Journal
 from connectors.latency import Latency
 from connectors.output import ACCESS, JOURNAL, KILL_LATCH, DataDirectory
 from flows.domain.books import Books
+from flows.domain.run import JournalEntry
 from flows.flatten import Access, leave_access
 from flows.settings import Settings
 from flows.telemetry import Observer, OrderLatencyTold
 from tests.api.http.samples import Api, engine_in, merged, serving
 from tests.domain.scene import START_NS, Scene
-from tests.flows.archive_samples import journal_entries
+from tests.flows.archive_samples import (
+    facts_of_every_kind,
+    journal_entries,
+    run_started,
+)
 from tests.flows.engine_process import wait_for
 
 BOOK = {
@@ -533,6 +538,36 @@ def test_journal_entries_are_told_newest_first_and_by_kind(tmp_path: Path) -> No
         assert len(api.ask("GET", "/engine/fills?limit=3", "viewer").json()) == 3
         wrong = api.ask("GET", "/engine/signals?limit=0", "viewer")
         assert wrong.json()["errors"][0]["where"] == "query.limit"
+
+
+def test_journal_entries_of_a_quiet_symbol_are_told_however_busy_others_are(
+    tmp_path: Path,
+) -> None:
+    quiet = [run_started(), *facts_of_every_kind(START_NS, 0)]
+    busy = [
+        msgspec.structs.replace(fact, symbol="ETHUSDT")
+        for number in range(1, 30)
+        for fact in facts_of_every_kind(START_NS, number)
+    ]
+    journal = Journal(tmp_path / JOURNAL, "20260101T000000000-aaaaaaaa")
+    journal.append([JournalEntry(*one) for one in enumerate([*quiet, *busy])])
+    journal.close()
+    with serving(tmp_path) as api:
+        for path in ("fills", "signals", "events"):
+            asked = f"/engine/{path}?symbol=BTCUSDT&limit=20"
+            told = api.ask("GET", asked, "viewer").json()
+            assert {entry["symbol"] for entry in told} == {"BTCUSDT"}
+            newest = api.ask("GET", f"/engine/{path}?limit=20", "viewer").json()
+            assert {entry["symbol"] for entry in newest} == {"ETHUSDT"}
+        asked = "/engine/events?symbol=BTCUSDT&kind=signal"
+        [signal] = api.ask("GET", asked, "viewer").json()
+        assert signal["kind"] == "signal"
+        none = api.ask("GET", "/engine/fills?symbol=SOLUSDT", "viewer")
+        assert none.json() == []
+        for wrong in ("btcusdt", "BTC%20USDT", "A" * 41):
+            reply = api.ask("GET", f"/engine/fills?symbol={wrong}", "viewer")
+            assert reply.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
+            assert reply.json()["errors"][0]["where"] == "query.symbol"
 
 
 def test_openapi_describes_what_is_sent(tmp_path: Path) -> None:
