@@ -13,12 +13,18 @@ import { useActivity } from "./StatusBar";
 
 const DECISIONS = ["approved", "refused", "kill_tripped", "trade_closed"];
 
-/** The journal's newest entries of some kinds, asked for again and again. */
-export function useEntries(kinds: readonly string[], limit: number, everyMs = 1_000) {
+/** The journal's newest entries of some kinds, of a symbol or of all; again and again. */
+export function useEntries(
+  kinds: readonly string[],
+  limit: number,
+  everyMs = 1_000,
+  symbol = "",
+) {
   const query = kinds.map((kind) => `&kind=${kind}`).join("");
   return useQuery({
-    queryKey: ["events", kinds, limit],
-    queryFn: () => get<Entry[]>(`/engine/events?limit=${limit}${query}`),
+    queryKey: ["events", kinds, limit, symbol],
+    queryFn: () =>
+      get<Entry[]>(`/engine/events?limit=${limit}&symbol=${symbol}${query}`),
     refetchInterval: everyMs,
   });
 }

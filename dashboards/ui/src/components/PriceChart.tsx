@@ -5,59 +5,67 @@ import {
   type IPriceLine,
   type ISeriesApi,
   LineSeries,
+  type LineData,
   LineStyle,
   type SeriesMarker,
   type Time,
   type UTCTimestamp,
+  type WhitespaceData,
   createSeriesMarkers,
 } from "lightweight-charts";
-import { useEffect } from "react";
+import { useEffect, useMemo } from "react";
 
 import { get } from "../api/client";
 import { stream, useKnown } from "../api/stream";
-import type { Bar, Book, Entry, Position } from "../api/types";
+import type { Bar, Book, Position } from "../api/types";
+import { decimalsOf } from "../lib/format";
+import { type Mark, counted, marksOf } from "../lib/marks";
+import { type Drawn, HOLE_S, Window } from "../lib/points";
 import { useEntries } from "./Answers";
 import { Panel } from "./Parts";
 import { colours, useSeries } from "./charts";
 
 const SHOWN_S = 900;
-const MARKED = ["signal", "fill"];
+const EVERY_MS = 2_000;
+const SIGNALS = ["signal"];
+const FILLS = ["approved", "fill", "outside_fill"];
 
 type Series = ISeriesApi<"Line">;
 
-/** For drawing only. */
+/** For drawing only; a book that is not true has none. */
 function middle(book: Book | undefined): number | null {
   const [bid, ask] = [book?.bids[0]?.[0], book?.asks[0]?.[0]];
-  return bid && ask ? (Number(bid) + Number(ask)) / 2 : null;
+  if (book?.state !== "SYNCED" || !bid || !ask) return null;
+  return (Number(bid) + Number(ask)) / 2;
 }
 
-const second = (ns: number): UTCTimestamp => Math.floor(ns / 1e9) as UTCTimestamp;
+const nowS = (): number => Math.floor(Date.now() / 1_000);
 
-function markers(entries: Entry[]): SeriesMarker<Time>[] {
+/** A line goes on in the colour of the point that it leaves: none over a hole. */
+function toData(drawn: Drawn): LineData<Time> | WhitespaceData<Time> {
+  const time = drawn.at as UTCTimestamp;
+  if (drawn.value === undefined) return { time };
+  const { value } = drawn;
+  return drawn.isLast ? { time, value, color: "transparent" } : { time, value };
+}
+
+function toMarker(mark: Mark): SeriesMarker<Time> {
   const { gain, loss, text } = colours();
-  const found: SeriesMarker<Time>[] = [];
-  const marked = new Set<string>(); // an order may fill in parts within a second
-  for (const entry of [...entries].reverse()) {
-    const time = second(entry.received_ns);
-    const mark = `${entry.kind} ${String(entry["side"])} ${time}`;
-    if (marked.has(mark)) continue;
-    marked.add(mark);
-    if (entry.kind === "signal") {
-      const isBuy = entry["side"] === "BUY";
-      const position = isBuy ? "belowBar" : "aboveBar";
-      found.push({ time, position, shape: "circle", color: text, size: 0.5 });
-    } else if (entry.kind === "fill") {
-      const isBuy = entry["side"] === "BUY";
-      found.push({
-        time,
-        position: isBuy ? "belowBar" : "aboveBar",
-        shape: isBuy ? "arrowUp" : "arrowDown",
-        color: isBuy ? gain : loss,
-        text: String(entry["side"]),
-      });
-    }
+  const isBuy = mark.side === "BUY";
+  const place = {
+    time: mark.at as UTCTimestamp,
+    position: isBuy ? "belowBar" : "aboveBar",
+  } as const;
+  if (mark.kind === "signal") {
+    return { ...place, shape: "circle", color: text, size: 0.5 };
   }
-  return found;
+  const arrow = isBuy ? "arrowUp" : "arrowDown";
+  return {
+    ...place,
+    shape: mark.kind === "entry" ? arrow : "square",
+    color: isBuy ? gain : loss,
+    text: mark.text,
+  };
 }
 
 function priceLines(series: Series, position: Position): IPriceLine[] {
@@ -81,55 +89,72 @@ function priceLines(series: Series, position: Position): IPriceLine[] {
 const line = () =>
   ({ color: colours().accent, lineWidth: 2, priceLineVisible: false }) as const;
 
-export function PriceChart(props: { symbol: string }) {
-  const { symbol } = props;
-  const { place, series, theme } = useSeries(LineSeries, line);
-  const since = Math.floor(Date.now() / 1_000) - SHOWN_S;
-  const bars = useQuery({
-    queryKey: ["bars", symbol, theme],
-    queryFn: () => get<Bar[]>(`/history/bars?symbol=${symbol}&since_s=${since}`),
+/** The archive's bars, asked for anew whenever the chart comes back. */
+function useBars(symbol: string) {
+  return useQuery({
+    queryKey: ["bars", symbol],
+    queryFn: () => {
+      const since = nowS() - SHOWN_S;
+      const asked = `symbol=${symbol}&since_s=${since}&limit=${SHOWN_S}`;
+      return get<Bar[]>(`/history/bars?${asked}`);
+    },
     enabled: symbol !== "",
-    staleTime: Infinity,
+    refetchInterval: 30_000, // the archive is behind, and a sleeping tab misses some
+    gcTime: 0,
     retry: 1,
-  });
-  const entries = useEntries(MARKED, 150, 2_000).data;
-  const position = useKnown((known) =>
-    known.status?.engine?.positions.find((one) => one.symbol === symbol),
-  );
+  }).data;
+}
 
+/** Draws bars as they were and the stream as it goes on. */
+function usePrice(series: Series | null, symbol: string, bars: Bar[] | undefined) {
+  const points = useMemo(() => new Window(SHOWN_S), [symbol]);
   useEffect(() => {
     if (!series) return;
-    let newest = 0;
-    const points = (bars.data ?? []).map((bar) => ({
-      time: bar.at_s as UTCTimestamp,
-      value: Number(bar.close),
-    }));
-    series.setData(points);
-    newest = points.at(-1)?.time ?? 0;
-    const book = stream.look().status?.engine?.books[symbol];
-    const price = book?.bids[0]?.[0] ?? "";
-    const precision = price.split(".")[1]?.length ?? 2;
-    series.applyOptions({
-      priceFormat: { type: "price", precision, minMove: 10 ** -precision },
-    });
+    points.add((bars ?? []).map((bar) => ({ at: bar.at_s, value: Number(bar.close) })));
+    series.setData(points.drawn().map(toData));
+    let { newest } = points;
+    let trimmed = newest;
     return stream.subscribe(() => {
       const engine = stream.look().status?.engine;
       const value = middle(engine?.books[symbol]);
       if (!engine || value === null) return;
-      const time = second(engine.now_ns);
-      if (time < newest) return;
-      newest = time;
-      series.update({ time, value });
+      const at = Math.floor(engine.now_ns / 1e9);
+      if (at < newest) return;
+      points.add([{ at, value }]);
+      const isHole = newest > 0 && at - newest > HOLE_S;
+      if (isHole || at - trimmed > SHOWN_S / 10) {
+        series.setData(points.drawn().map(toData)); // also forgets what is too old
+        trimmed = at;
+      } else {
+        series.update({ time: at as UTCTimestamp, value });
+      }
+      newest = at;
     });
-  }, [series, symbol, bars.data]);
+  }, [series, symbol, bars, points]);
+}
 
+/** Marks of the symbol's own journal, and of no second that is not drawn. */
+function useMarks(symbol: string): Mark[] {
+  const signals = useEntries(SIGNALS, 200, EVERY_MS, symbol).data;
+  const fills = useEntries(FILLS, 300, EVERY_MS, symbol).data;
+  return useMemo(
+    () => marksOf([...(fills ?? []), ...(signals ?? [])], nowS() - SHOWN_S),
+    [signals, fills],
+  );
+}
+
+function useMarkers(series: Series | null, marks: Mark[], bars: Bar[] | undefined) {
+  const plugin = useMemo(
+    () => (series ? createSeriesMarkers<Time>(series, []) : null),
+    [series],
+  );
   useEffect(() => {
-    if (!series) return;
-    const mine = (entries ?? []).filter((entry) => entry.symbol === symbol);
-    const plugin = createSeriesMarkers(series, markers(mine));
-    return () => plugin.detach();
-  }, [series, entries, symbol]);
+    const first = series?.data()[0]?.time ?? Infinity;
+    plugin?.setMarkers(marks.filter((mark) => mark.at >= Number(first)).map(toMarker));
+  }, [series, plugin, marks, bars]);
+}
 
+function useStakes(series: Series | null, position: Position | undefined) {
   const stakes = position && JSON.stringify([position.entry_price, position.direction]);
   useEffect(() => {
     if (!series || !position) return;
@@ -138,15 +163,42 @@ export function PriceChart(props: { symbol: string }) {
       for (const line of lines) series.removePriceLine(line);
     };
   }, [series, stakes]);
+}
 
+export function PriceChart(props: { symbol: string }) {
+  const { symbol } = props;
+  const { place, series } = useSeries(LineSeries, line);
+  const position = useKnown((known) =>
+    known.status?.engine?.positions.find((one) => one.symbol === symbol),
+  );
+  const precision = useKnown((known) =>
+    decimalsOf(known.status?.engine?.books[symbol]?.bids[0]?.[0]),
+  );
+  const marks = useMarks(symbol);
+  const bars = useBars(symbol);
+  usePrice(series, symbol, bars);
+  useMarkers(series, marks, bars);
+  useStakes(series, position);
+  useEffect(() => {
+    series?.applyOptions({
+      priceFormat: { type: "price", precision, minMove: 10 ** -precision },
+    });
+  }, [series, precision]);
+
+  const told = `last ${SHOWN_S / 60} min: ${counted(marks)}`;
   return (
-    <Panel title={symbol ? `Price of ${symbol}` : "Price"} className="price">
+    <Panel
+      title={symbol ? `Price of ${symbol}` : "Price"}
+      className="price"
+      aside={<span data-name="marks">{told}</span>}
+    >
       <div
         className="chart"
         ref={place}
         role="img"
-        aria-label={`Middle price of ${symbol} with signals, fills and stops`}
+        aria-label={`Middle price of ${symbol}; ${told}`}
       />
+      <p className="legend">● signal, ▲▼ entry, ■ exit and its reason</p>
     </Panel>
   );
 }

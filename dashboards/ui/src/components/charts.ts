@@ -65,5 +65,5 @@ export function useSeries<T extends SeriesType>(
       requestAnimationFrame(() => chart.remove()); // after the frame it may still draw
     };
   }, [theme, definition, look]);
-  return { place, series, theme };
+  return { place, series };
 }

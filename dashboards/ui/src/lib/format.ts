@@ -30,6 +30,10 @@ export function age(ms: number | null | undefined): string {
   return `${Math.floor(ms / 3_600_000)} h`;
 }
 
+/** Digits after the point of a price as the exchange writes it. */
+export const decimalsOf = (price: string | undefined): number =>
+  price === undefined ? 2 : (price.split(".")[1]?.length ?? 0);
+
 /** `position_open` as `position open`. */
 export const words = (name: string): string => name.replaceAll("_", " ");
 

@@ -32,14 +32,27 @@ function useZones(): { buyAbove: number; sellBelow: number } {
   };
 }
 
+const KEPT = "mft.symbol";
+
+/** The symbol that was chosen, over reloads too; else the first that the engine has. */
+function useSymbol(): [string, (symbol: string) => void] {
+  const [chosen, setChosen] = useState(sessionStorage.getItem(KEPT) ?? "");
+  const found = useEngine(({ books }) =>
+    chosen in books ? chosen : (Object.keys(books).sort()[0] ?? ""),
+  );
+  const choose = (symbol: string): void => {
+    sessionStorage.setItem(KEPT, symbol);
+    setChosen(symbol);
+  };
+  const last = useRef(chosen); // what was shown of an engine that has gone stays
+  if (found) last.current = found;
+  return [last.current, choose];
+}
+
 export function Bot(props: { session: Session }) {
   const isOperator = props.session.role === "operator";
-  const first = useEngine((engine) => Object.keys(engine.books).sort()[0]);
   const isFresh = useKnown((known) => known.isConnected && !!known.status?.engine);
-  const [chosen, setChosen] = useState("");
-  const last = useRef(""); // what was shown of an engine that has gone stays
-  if (first) last.current = first;
-  const symbol = chosen || last.current;
+  const [symbol, choose] = useSymbol();
   const { buyAbove, sellBelow } = useZones();
   return (
     <main className={isFresh ? "bot" : "bot unheard"}>
@@ -50,7 +63,7 @@ export function Bot(props: { session: Session }) {
       </div>
       <KillReport isOperator={isOperator} />
       <div className="grid">
-        <Books chosen={symbol} onChoose={setChosen} />
+        <Books chosen={symbol} onChoose={choose} />
         <PriceChart symbol={symbol} />
         <Ladder symbol={symbol} buyAbove={buyAbove} sellBelow={sellBelow} />
         <Positions />
