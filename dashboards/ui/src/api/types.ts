@@ -9,6 +9,7 @@ export type Engine = Schemas["Telemetry"];
 export type Book = Schemas["BookTold"];
 export type Position = Schemas["PositionTold"];
 export type Order = Schemas["OrderTold"];
+export type Pnl = Schemas["PnlTold"];
 export type Limit = Schemas["LimitTold"];
 export type KillProgress = Schemas["KillProgress"];
 export type Session = Schemas["Session"];

@@ -1,30 +1,43 @@
 /** Positions, orders, limits: what is at stake. */
 
 import { useEngine } from "../api/stream";
-import type { Limit, Position } from "../api/types";
-import { age, words } from "../lib/format";
-import { share, shown } from "../lib/money";
-import { type Column, Money, Nothing, Panel, Table } from "./Parts";
+import type { Limit, Order, Position } from "../api/types";
+import { age, decimalsOf, words } from "../lib/format";
+import { share, shown, subtract } from "../lib/money";
+import { Badge, type Column, Money, Nothing, Panel, Table } from "./Parts";
 
 const POSITION_COLUMNS: Column[] = [
   "Symbol",
   "Side",
-  ["Quantity"],
-  ["Net of fees"],
-  ["Time left"],
-  ["Entry"],
-  ["Mark"],
-  ["Target"],
-  ["Stop"],
+  ["Quantity", 8],
+  ["Gross", 8],
+  ["Fees paid", 8],
+  ["Closing fee", 8],
+  ["Net if closed", 8],
+  ["Time left", 5],
+  ["Entry", 10],
+  ["Mark", 10],
+  ["Target", 10],
+  ["Stop", 10],
   "Leaving",
 ];
 
-/** Digits that a price of this size is told with. */
-const digitsOf = (price: string): number =>
-  Math.max(2, Math.min(8, 6 - Math.floor(Math.log10(Math.max(Number(price), 1e-8)))));
-
 function PositionRow({ position }: { position: Position }) {
-  const digits = digitsOf(position.entry_price);
+  const digits = decimalsOf(position.mark);
+  const money = (name: "gross" | "fees" | "closing_fee" | "net", isGain = false) => (
+    <td className="number">
+      <Money
+        value={position[name]}
+        isGain={isGain}
+        name={`position-${name.replace("_", "-")}`}
+      />
+    </td>
+  );
+  const price = (value: string) => (
+    <td className="number">
+      <Money value={value} digits={digits} />
+    </td>
+  );
   return (
     <tr data-name={`position-${position.symbol}`}>
       <th scope="row">{position.symbol}</th>
@@ -32,20 +45,15 @@ function PositionRow({ position }: { position: Position }) {
         {position.direction}
       </td>
       <td className="number">{position.quantity}</td>
-      <td className="number">
-        <Money value={position.net} digits={4} isGain name="position-net" />
-      </td>
+      {money("gross", true)}
+      {money("fees")}
+      {money("closing_fee")}
+      {money("net", true)}
       <td className="number">{position.left_s} s</td>
-      <td className="number">
-        <Money value={position.entry_price} digits={digits} />
-      </td>
-      <td className="number">{position.mark}</td>
-      <td className="number">
-        <Money value={position.target_price} digits={digits} />
-      </td>
-      <td className="number">
-        <Money value={position.stop_price} digits={digits} />
-      </td>
+      {price(position.entry_price)}
+      {price(position.mark)}
+      {price(position.target_price)}
+      {price(position.stop_price)}
       <td>{position.closing ? words(position.closing) : "–"}</td>
     </tr>
   );
@@ -72,11 +80,32 @@ const ORDER_COLUMNS: Column[] = [
   "Symbol",
   "Side",
   "For",
-  ["Quantity"],
-  ["Filled"],
-  ["Age"],
+  ["Quantity", 9],
+  ["Price", 10],
+  ["Filled", 9],
+  "State",
+  ["Age", 6],
   "Id",
 ];
+
+function OrderRow({ order }: { order: Order }) {
+  const isUnknown = order.status === "UNKNOWN";
+  return (
+    <tr data-name={`order-${order.symbol}`} className={isUnknown ? "alarming" : ""}>
+      <th scope="row">{order.symbol}</th>
+      <td>{order.side}</td>
+      <td>{words(order.purpose)}</td>
+      <td className="number">{order.quantity}</td>
+      <td className="number">{order.limit_price ?? "MARKET"}</td>
+      <td className="number">{order.filled}</td>
+      <td>
+        <Badge tone={isUnknown ? "bad" : "plain"}>{words(order.status)}</Badge>
+      </td>
+      <td className="number">{age(order.age_ms)}</td>
+      <td>{order.client_order_id}</td>
+    </tr>
+  );
+}
 
 export function Orders() {
   const orders = useEngine((engine) => engine.orders);
@@ -84,15 +113,7 @@ export function Orders() {
   return (
     <Table label="Orders in flight" columns={ORDER_COLUMNS}>
       {orders.map((order) => (
-        <tr key={order.client_order_id}>
-          <th scope="row">{order.symbol}</th>
-          <td>{order.side}</td>
-          <td>{words(order.purpose)}</td>
-          <td className="number">{order.quantity}</td>
-          <td className="number">{order.filled}</td>
-          <td className="number">{age(order.age_ms)}</td>
-          <td>{order.client_order_id}</td>
-        </tr>
+        <OrderRow key={order.client_order_id} order={order} />
       ))}
     </Table>
   );
@@ -110,7 +131,8 @@ function LimitBar(props: { name: string; limit: Limit }) {
   const used = share(limit.used, limit.limit);
   const label = LIMIT_NAMES[name] ?? `Exposure ${name.replace("exposure.", "")}`;
   const digits = name === "orders_per_minute" ? 0 : 2;
-  const told = `${shown(limit.used, digits)} of ${shown(limit.limit, digits)}`;
+  const left = shown(subtract(limit.limit, limit.used), digits);
+  const told = `${shown(limit.used, digits)} of ${shown(limit.limit, digits)}, ${left} left`;
   return (
     <li data-name={`limit-${name}`} data-value={limit.used}>
       <span>{label}</span>

@@ -4,7 +4,7 @@ import { useQuery } from "@tanstack/react-query";
 
 import { get } from "../api/client";
 import { useEngine } from "../api/stream";
-import type { Entry, Evidence } from "../api/types";
+import type { Entry, Evidence, Pnl } from "../api/types";
 import { clockSeconds, percent } from "../lib/format";
 import { told } from "../lib/events";
 import { add, shown } from "../lib/money";
@@ -59,7 +59,8 @@ function Held() {
           : `${positions.length} position${positions.length > 1 ? "s" : ""}, `}
         {positions.length > 0 && (
           <>
-            <Money value={positions.map((one) => one.net).reduce(add)} isGain /> net
+            <Money value={positions.map((one) => one.net).reduce(add)} isGain /> net if
+            closed now
             <small>
               {positions
                 .map((one) => `${one.direction} ${one.quantity} ${one.symbol}`)
@@ -72,27 +73,36 @@ function Held() {
   );
 }
 
+/** Parts that add up: gross - fees + funding. */
+function Sum(props: { pnl: Pnl; prefix: string }) {
+  const { pnl, prefix } = props;
+  return (
+    <>
+      gross <Money value={pnl.gross} isGain name={`${prefix}gross`} /> − fees{" "}
+      <Money value={pnl.fees} name={`${prefix}fees`} /> + funding{" "}
+      <Money value={pnl.funding} name={`${prefix}funding`} />
+    </>
+  );
+}
+
 function Made() {
-  const day = useEngine((engine) => engine.day_pnl);
-  const equity = useEngine((engine) => engine.equity);
-  const gross = useEngine((engine) => engine.gross);
-  const fees = useEngine((engine) => engine.fees);
+  const engine = useEngine((engine) => engine);
   return (
     <div className="answer">
       <dt>What have I made after fees?</dt>
       <dd>
-        {day === undefined ||
-        equity === undefined ||
-        gross === undefined ||
-        fees === undefined ? (
+        {!engine ? (
           "–"
         ) : (
           <>
-            <Money value={day} isGain name="day-pnl" /> today
+            <Money value={engine.day.net} isGain name="day-pnl" /> today (UTC)
             <small>
-              equity <Money value={equity} name="equity" />; so far gross{" "}
-              <Money value={gross} isGain name="gross" />, fees{" "}
-              <Money value={fees} name="fees" />
+              = <Sum pnl={engine.day} prefix="day-" />
+            </small>
+            <small>
+              since the account began <Money value={engine.net} isGain name="net" /> ={" "}
+              <Sum pnl={engine} prefix="" />; equity{" "}
+              <Money value={engine.equity} name="equity" />
             </small>
           </>
         )}

@@ -68,13 +68,13 @@ const Row = memo(function Row(props: {
 const COLUMNS: Column[] = [
   "Symbol",
   "Book",
-  ["B/A"],
+  ["B/A", 9],
   "Zone",
-  ["Bid"],
-  ["Ask"],
-  ["bps"],
-  ["Gaps"],
-  ["Age"],
+  ["Bid", 10],
+  ["Ask", 10],
+  ["bps", 5],
+  ["Gaps", 4],
+  ["Age", 6],
 ];
 
 export function Books(props: { chosen: string; onChoose: (symbol: string) => void }) {

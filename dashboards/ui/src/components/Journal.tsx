@@ -1,56 +1,23 @@
-/** What the journal and the archive tell: events, fills, trades, days. */
+/** What the journal and the archive tell: fills, orders, trades, days. */
 
 import { useQuery } from "@tanstack/react-query";
-import { type ReactNode, useId, useState } from "react";
+import type { ReactNode } from "react";
 
 import { get } from "../api/client";
 import type { Day, Trade } from "../api/types";
-import { TOLD_KINDS, told, toneOf } from "../lib/events";
 import { clock, clockSeconds, words } from "../lib/format";
 import { Orders, Refusals } from "./Account";
 import { useEntries } from "./Answers";
-import { type Column, Money, Nothing, Panel, Table } from "./Parts";
-
-const WHY_KINDS = TOLD_KINDS.filter((kind) => kind !== "book_state_changed");
-
-export function Events() {
-  const [isDetailed, setIsDetailed] = useState(false);
-  const { data, error } = useEntries(isDetailed ? TOLD_KINDS : WHY_KINDS, 60);
-  return (
-    <Panel
-      title="Why it did, or did not"
-      className="events"
-      aside={
-        <label className="choice">
-          <input
-            type="checkbox"
-            checked={isDetailed}
-            onChange={(event) => setIsDetailed(event.target.checked)}
-          />
-          books, too
-        </label>
-      }
-    >
-      {error && <p className="problem">{error.message}</p>}
-      <ol className="feed" tabIndex={0} aria-label="Newest events first">
-        {(data ?? []).map((entry) => (
-          <li key={`${entry.run_id} ${entry.sequence}`} className={toneOf(entry)}>
-            <time>{clock(entry.received_ns)}</time> {told(entry)}
-          </li>
-        ))}
-      </ol>
-      {data?.length === 0 && <Nothing>Nothing has happened yet.</Nothing>}
-    </Panel>
-  );
-}
+import { type Column, Money, Nothing, Table } from "./Parts";
+import { type Tab, Tabs } from "./Tabs";
 
 const FILL_COLUMNS: Column[] = [
   "Time (UTC)",
   "Symbol",
   "Side",
-  ["Price"],
-  ["Quantity"],
-  ["Fee"],
+  ["Price", 10],
+  ["Quantity", 9],
+  ["Fee", 7],
   "As",
 ];
 
@@ -68,7 +35,9 @@ function Fills() {
           <td>{String(fill["side"])}</td>
           <td className="number">{String(fill["price"])}</td>
           <td className="number">{String(fill["quantity"])}</td>
-          <td className="number">{String(fill["fee"])}</td>
+          <td className="number">
+            <Money value={String(fill["fee"])} />
+          </td>
           <td>{fill["is_maker"] ? "maker" : "taker"}</td>
         </tr>
       ))}
@@ -96,9 +65,9 @@ const TRADE_COLUMNS: Column[] = [
   "Symbol",
   "Side",
   "Left by",
-  ["Gross"],
-  ["Fees"],
-  ["Net"],
+  ["Gross", 9],
+  ["Fees", 8],
+  ["Net", 9],
 ];
 
 const Trades = () => (
@@ -114,13 +83,13 @@ const Trades = () => (
             <td>{trade.direction}</td>
             <td>{words(trade.exit_purpose)}</td>
             <td className="number">
-              <Money value={trade.gross} digits={4} isGain />
+              <Money value={trade.gross} isGain />
             </td>
             <td className="number">
-              <Money value={trade.fees} digits={4} />
+              <Money value={trade.fees} />
             </td>
             <td className="number">
-              <Money value={trade.net} digits={4} isGain name="trade-net" />
+              <Money value={trade.net} isGain name="trade-net" />
             </td>
           </tr>
         ))}
@@ -134,9 +103,9 @@ const DAY_COLUMNS: Column[] = [
   "Symbol",
   ["Trades"],
   ["Won"],
-  ["Gross"],
-  ["Fees"],
-  ["Net"],
+  ["Gross", 9],
+  ["Fees", 8],
+  ["Net", 9],
 ];
 
 const Days = () => (
@@ -167,7 +136,7 @@ const Days = () => (
   </Archived>
 );
 
-const TABS: [string, () => ReactNode][] = [
+const TABS: Tab[] = [
   ["Fills", Fills],
   ["Orders", Orders],
   ["Refusals", Refusals],
@@ -175,41 +144,8 @@ const TABS: [string, () => ReactNode][] = [
   ["Days", Days],
 ];
 
-export function Records() {
-  const [chosen, setChosen] = useState(0);
-  const id = useId();
-  const Content = TABS[chosen]?.[1] ?? Fills;
-  return (
-    <section className="panel records" aria-label="Records">
-      <div
-        role="tablist"
-        aria-label="Records"
-        onKeyDown={(event) => {
-          const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-          if (!step) return;
-          const next = (chosen + step + TABS.length) % TABS.length;
-          setChosen(next);
-          document.getElementById(`${id}-${next}`)?.focus();
-        }}
-      >
-        {TABS.map(([name], place) => (
-          <button
-            key={name}
-            id={`${id}-${place}`}
-            type="button"
-            role="tab"
-            aria-selected={place === chosen}
-            aria-controls={`${id}-content`}
-            tabIndex={place === chosen ? 0 : -1}
-            onClick={() => setChosen(place)}
-          >
-            {name}
-          </button>
-        ))}
-      </div>
-      <div role="tabpanel" id={`${id}-content`} aria-labelledby={`${id}-${chosen}`}>
-        <Content />
-      </div>
-    </section>
-  );
-}
+export const Records = () => (
+  <section className="panel records" aria-label="Records">
+    <Tabs label="Records" tabs={TABS} />
+  </section>
+);

@@ -69,8 +69,16 @@ export const Nothing = (props: { children: ReactNode }) => (
   <p className="nothing">{props.children}</p>
 );
 
-/** A heading; `[heading]` stands over numbers. */
-export type Column = string | [string];
+/** A heading; `[heading]` stands over numbers, with a width in digits that is kept. */
+export type Column = string | [string] | [string, number];
+
+const nameOf = (column: Column): string => (Array.isArray(column) ? column[0] : column);
+
+/** Room for so many digits and the padding, so that no number moves its neighbours. */
+const widthOf = (column: Column): string | undefined =>
+  Array.isArray(column) && column[1] !== undefined
+    ? `calc(${column[1]}ch + 1rem)`
+    : undefined;
 
 /** A table that scrolls by itself where it is wider than its place. */
 export function Table(props: {
@@ -87,15 +95,20 @@ export function Table(props: {
       tabIndex={0}
     >
       <table>
+        <colgroup>
+          {props.columns.map((column) => (
+            <col key={nameOf(column)} style={{ inlineSize: widthOf(column) }} />
+          ))}
+        </colgroup>
         <thead>
           <tr>
             {props.columns.map((column) => (
               <th
-                key={String(column)}
+                key={nameOf(column)}
                 scope="col"
                 className={Array.isArray(column) ? "number" : ""}
               >
-                {column}
+                {nameOf(column)}
               </th>
             ))}
           </tr>

@@ -4,7 +4,8 @@ import type { Entry } from "../api/types";
 import { words } from "./format";
 import { shown } from "./money";
 
-type Order = {
+export type Order = {
+  client_order_id: string;
   side: string;
   quantity: string;
   limit_price: string | null;
@@ -17,12 +18,16 @@ function because(reason: string): string {
   return reason ? `: ${reason}` : "";
 }
 
-function refused(entry: Entry): string {
+/** Why a signal was refused, with the numbers that decided. */
+export function reasonOf(entry: Entry): string {
   const { value, limit } = entry;
   const numbers =
     value != null && limit != null ? ` (${String(value)}, limit ${String(limit)})` : "";
-  return `${entry.symbol} ${text(entry, "side")} not traded: ${words(text(entry, "reason"))}${numbers}`;
+  return words(text(entry, "reason")) + numbers;
 }
+
+const refused = (entry: Entry): string =>
+  `${entry.symbol} ${text(entry, "side")} not traded: ${reasonOf(entry)}`;
 
 function approved(entry: Entry): string {
   const order = entry["order"] as Order;
@@ -44,7 +49,7 @@ const TELLERS: Record<string, (entry: Entry) => string> = {
   order_report: (entry) =>
     `${entry.symbol} order ${text(entry, "status").toLowerCase()}${because(text(entry, "reason"))}`,
   trade_closed: (entry) =>
-    `${entry.symbol} ${text(entry, "direction")} closed by ${words(text(entry, "exit_purpose"))}: ${shown(text(entry, "net"), 4)} net, ${shown(text(entry, "gross"), 4)} before fees`,
+    `${entry.symbol} ${text(entry, "direction")} closed by ${words(text(entry, "exit_purpose"))}: ${shown(text(entry, "net"), 2)} net, ${shown(text(entry, "gross"), 2)} before fees`,
   book_state_changed: (entry) =>
     `${entry.symbol} book ${text(entry, "before")} → ${text(entry, "after")}`,
   command_handled: (entry) =>
@@ -68,8 +73,27 @@ const TELLERS: Record<string, (entry: Entry) => string> = {
   account_opened: () => "account opened from the journal",
 };
 
-/** The kinds that the feed tells; marks of equity and positions come by too often. */
-export const TOLD_KINDS: readonly string[] = Object.keys(TELLERS);
+/** What was traded, and what became of it. */
+export const TRADES: readonly string[] = [
+  "approved",
+  "fill",
+  "outside_fill",
+  "order_report",
+  "trade_closed",
+  "withdrawn",
+  "protective_stop",
+  "cash_moved",
+];
+
+/** What was seen and not traded. */
+export const REFUSALS: readonly string[] = ["signal", "refused"];
+
+export const BOOKS: readonly string[] = ["book_state_changed"];
+
+/** What people and the engine's own safety did: everything else that is told. */
+export const COMMANDS: readonly string[] = Object.keys(TELLERS).filter(
+  (kind) => ![...TRADES, ...REFUSALS, ...BOOKS].includes(kind),
+);
 
 /** One entry as a sentence. */
 export const told = (entry: Entry): string =>
@@ -78,7 +102,7 @@ export const told = (entry: Entry): string =>
 /** Good, bad, or neither. */
 export function toneOf(entry: Entry): string {
   if (entry.kind === "refused" || entry.kind === "book_state_changed") return "dim";
-  if (entry.kind === "kill_tripped") return "loss";
+  if (entry.kind === "kill_tripped" || entry["status"] === "UNKNOWN") return "loss";
   if (entry.kind === "trade_closed") {
     return text(entry, "net").startsWith("-") ? "loss" : "gain";
   }

@@ -11,7 +11,8 @@ import { Answers } from "../components/Answers";
 import { Books, Ladder } from "../components/Books";
 import { Controls } from "../components/Controls";
 import { EquityChart } from "../components/EquityChart";
-import { Events, Records } from "../components/Journal";
+import { Events } from "../components/Events";
+import { Records } from "../components/Journal";
 import { KillReport } from "../components/KillSwitch";
 import { PriceChart } from "../components/PriceChart";
 
