@@ -99,7 +99,8 @@ def test_page_numbers_move_and_are_those_of_api_and_journal(
     wait_for(agree)
     shown = page.locator("[data-name=equity]").inner_text()
     assert shown == f"{Decimal(value_of(page, 'equity')):,.2f}"
-    page.get_by_role("tab", name="Trades").click()
+    records = page.get_by_role("tablist", name="Records")
+    records.get_by_role("tab", name="Trades").click()
     closed = desk.journalled("trade_closed")
     newest = page.locator("[data-name=trade-net]")
     wait_for(
