@@ -2,9 +2,10 @@
 
 import { useEngine } from "../api/stream";
 import type { Limit, Order, Position } from "../api/types";
-import { age, decimalsOf, words } from "../lib/format";
+import { age, words } from "../lib/format";
 import { share, shown, subtract } from "../lib/money";
 import { Badge, type Column, Money, Nothing, Panel, Table } from "./Parts";
+import { Ruler } from "./Ruler";
 
 const POSITION_COLUMNS: Column[] = [
   "Symbol",
@@ -15,15 +16,10 @@ const POSITION_COLUMNS: Column[] = [
   ["Closing fee", 8],
   ["Net if closed", 8],
   ["Time left", 5],
-  ["Entry", 10],
-  ["Mark", 10],
-  ["Target", 10],
-  ["Stop", 10],
   "Leaving",
 ];
 
-function PositionRow({ position }: { position: Position }) {
-  const digits = decimalsOf(position.mark);
+function PositionRows({ position }: { position: Position }) {
   const money = (name: "gross" | "fees" | "closing_fee" | "net", isGain = false) => (
     <td className="number">
       <Money
@@ -33,29 +29,27 @@ function PositionRow({ position }: { position: Position }) {
       />
     </td>
   );
-  const price = (value: string) => (
-    <td className="number">
-      <Money value={value} digits={digits} />
-    </td>
-  );
   return (
-    <tr data-name={`position-${position.symbol}`}>
-      <th scope="row">{position.symbol}</th>
-      <td className={position.direction === "LONG" ? "gain" : "loss"}>
-        {position.direction}
-      </td>
-      <td className="number">{position.quantity}</td>
-      {money("gross", true)}
-      {money("fees")}
-      {money("closing_fee")}
-      {money("net", true)}
-      <td className="number">{position.left_s} s</td>
-      {price(position.entry_price)}
-      {price(position.mark)}
-      {price(position.target_price)}
-      {price(position.stop_price)}
-      <td>{position.closing ? words(position.closing) : "–"}</td>
-    </tr>
+    <>
+      <tr className="over" data-name={`position-${position.symbol}`}>
+        <th scope="row">{position.symbol}</th>
+        <td className={position.direction === "LONG" ? "gain" : "loss"}>
+          {position.direction}
+        </td>
+        <td className="number">{position.quantity}</td>
+        {money("gross", true)}
+        {money("fees")}
+        {money("closing_fee")}
+        {money("net", true)}
+        <td className="number">{position.left_s} s</td>
+        <td>{position.closing ? words(position.closing) : "–"}</td>
+      </tr>
+      <tr>
+        <td colSpan={POSITION_COLUMNS.length}>
+          <Ruler position={position} />
+        </td>
+      </tr>
+    </>
   );
 }
 
@@ -66,7 +60,7 @@ export function Positions() {
       {positions && positions.length > 0 ? (
         <Table label="Open positions" columns={POSITION_COLUMNS}>
           {positions.map((position) => (
-            <PositionRow key={position.symbol} position={position} />
+            <PositionRows key={position.symbol} position={position} />
           ))}
         </Table>
       ) : (

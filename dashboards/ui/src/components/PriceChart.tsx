@@ -39,7 +39,9 @@ function middle(book: Book | undefined): number | null {
   return (Number(bid) + Number(ask)) / 2;
 }
 
-const nowS = (): number => Math.floor(Date.now() / 1_000);
+/** By the engine's clock, where it is heard. */
+const nowS = (): number =>
+  Math.floor((stream.look().status?.engine?.now_ns ?? Date.now() * 1e6) / 1e9);
 
 /** A line goes on in the colour of the point that it leaves: none over a hole. */
 function toData(drawn: Drawn): LineData<Time> | WhitespaceData<Time> {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { add, share, shown, signOf, subtract } from "./money";
+import { add, along, share, shown, signOf, subtract } from "./money";
 
 test.each([
   ["9999.718625", 2, "9,999.72"],
@@ -28,6 +28,13 @@ test("share of a limit stays between nothing and all of it", () => {
   expect(share("250", "500")).toBe(0.5);
   expect(share("700", "500")).toBe(1);
   expect(share("1", "0")).toBe(0);
+});
+
+test("along goes from stop to target, of a long and of a short", () => {
+  expect(along("90", "110", "95")).toBe(0.25);
+  expect(along("110", "90", "105")).toBe(0.25);
+  expect(along("110", "90", "111")).toBe(0);
+  expect(along("90", "110", "120")).toBe(1);
 });
 
 test("what is no number is refused", () => {

@@ -64,3 +64,9 @@ export function share(used: string, limit: string): number {
   const total = Number(limit);
   return total > 0 ? Math.min(Math.max(Number(used) / total, 0), 1) : 0;
 }
+
+/** Where a price lies from `start` (0) to `end` (1), whichever is higher; to draw only. */
+export const along = (start: string, end: string, price: string): number =>
+  signOf(subtract(end, start)) < 0
+    ? share(subtract(start, price), subtract(start, end))
+    : share(subtract(price, start), subtract(end, start));
