@@ -99,7 +99,7 @@ def test_price_chart_marks_are_the_chosen_symbols_own_and_it_stays_chosen(
     flatten(page)
     entries, exits = expected_marks(desk, "ETHUSDT")
     marks = page.locator("[data-name=marks]")
-    expect(marks).to_contain_text(f", {len(entries)} entries, {len(exits)} exits (")
+    expect(marks).to_contain_text(f", entries {len(entries)}, exits {len(exits)} (")
     told = desk.ask("/engine/fills?symbol=ETHUSDT&limit=1000")
     assert {fill["symbol"] for fill in told} == {"ETHUSDT"}
     assert len(told) == sum(f["symbol"] == "ETHUSDT" for f in desk.journalled("fill"))
@@ -108,12 +108,29 @@ def test_price_chart_marks_are_the_chosen_symbols_own_and_it_stays_chosen(
     page.get_by_role("link", name="Scanner").click()
     page.get_by_role("link", name="Bot").click()
     expect(page.get_by_role("heading", name="Price of ETHUSDT")).to_be_visible()
-    expect(marks).to_contain_text(f", {len(entries)} entries, {len(exits)} exits (")
+    expect(marks).to_contain_text(f", entries {len(entries)}, exits {len(exits)} (")
     page.get_by_role("button", name="BTCUSDT").click()
     entries, exits = expected_marks(desk, "BTCUSDT")
-    expect(marks).to_contain_text(f", {len(entries)} entries, {len(exits)} exits")
+    expect(marks).to_contain_text(f", entries {len(entries)}, exits {len(exits)}")
     shoot(page, "marks")
     resume(page)
+
+
+def test_books_columns_stay_where_they_are_as_numbers_change(page: Page) -> None:
+    table = page.get_by_role("region", name="Books by symbol")
+    places: set[str] = set()
+    texts: set[str] = set()
+
+    def have_many_been_shown() -> bool:
+        texts.add(table.inner_text())
+        boxes = (
+            "all => all.map(one => Math.round(one.getBoundingClientRect().x)).join()"
+        )
+        places.add(table.get_by_role("columnheader").evaluate_all(boxes))
+        return len(texts) >= 60
+
+    wait_for(have_many_been_shown)
+    assert len(places) == 1, places
 
 
 def test_open_position_tells_what_is_left_once_it_is_closed(page: Page) -> None:

@@ -10,13 +10,13 @@ import { Ruler } from "./Ruler";
 const POSITION_COLUMNS: Column[] = [
   "Symbol",
   "Side",
-  ["Quantity", 8],
-  ["Gross", 8],
-  ["Fees paid", 8],
-  ["Closing fee", 8],
-  ["Net if closed", 8],
-  ["Time left", 5],
-  "Leaving",
+  [{ name: "Quantity", width: 8 }],
+  [{ name: "Gross", width: 8 }],
+  [{ name: "Fees paid", width: 8 }],
+  [{ name: "Closing fee", width: 8 }],
+  [{ name: "Net if closed", width: 8 }],
+  [{ name: "Time left", width: 5 }],
+  { name: "Leaving", width: 9 },
 ];
 
 function PositionRows({ position }: { position: Position }) {
@@ -74,11 +74,11 @@ const ORDER_COLUMNS: Column[] = [
   "Symbol",
   "Side",
   "For",
-  ["Quantity", 9],
-  ["Price", 10],
-  ["Filled", 9],
-  "State",
-  ["Age", 6],
+  [{ name: "Quantity", width: 9 }],
+  [{ name: "Price", width: 10 }],
+  [{ name: "Filled", width: 9 }],
+  { name: "State", width: 16 },
+  [{ name: "Age", width: 6 }],
   "Id",
 ];
 

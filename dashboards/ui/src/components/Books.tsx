@@ -67,14 +67,14 @@ const Row = memo(function Row(props: {
 
 const COLUMNS: Column[] = [
   "Symbol",
-  "Book",
-  ["B/A", 9],
-  "Zone",
-  ["Bid", 10],
-  ["Ask", 10],
-  ["bps", 5],
-  ["Gaps", 4],
-  ["Age", 6],
+  { name: "Book", width: 8.5 },
+  [{ name: "B/A", width: 8.4 }],
+  { name: "Zone", width: 9.6 },
+  [{ name: "Bid", width: 8 }],
+  [{ name: "Ask", width: 8 }],
+  [{ name: "bps", width: 4.8 }],
+  [{ name: "Gaps", width: 4 }],
+  [{ name: "Age", width: 6 }],
 ];
 
 export function Books(props: { chosen: string; onChoose: (symbol: string) => void }) {

@@ -15,9 +15,9 @@ const FILL_COLUMNS: Column[] = [
   "Time (UTC)",
   "Symbol",
   "Side",
-  ["Price", 10],
-  ["Quantity", 9],
-  ["Fee", 7],
+  [{ name: "Price", width: 10 }],
+  [{ name: "Quantity", width: 9 }],
+  [{ name: "Fee", width: 7 }],
   "As",
 ];
 
@@ -65,9 +65,9 @@ const TRADE_COLUMNS: Column[] = [
   "Symbol",
   "Side",
   "Left by",
-  ["Gross", 9],
-  ["Fees", 8],
-  ["Net", 9],
+  [{ name: "Gross", width: 9 }],
+  [{ name: "Fees", width: 8 }],
+  [{ name: "Net", width: 9 }],
 ];
 
 const Trades = () => (
@@ -103,9 +103,9 @@ const DAY_COLUMNS: Column[] = [
   "Symbol",
   ["Trades"],
   ["Won"],
-  ["Gross", 9],
-  ["Fees", 8],
-  ["Net", 9],
+  [{ name: "Gross", width: 9 }],
+  [{ name: "Fees", width: 8 }],
+  [{ name: "Net", width: 9 }],
 ];
 
 const Days = () => (

@@ -69,16 +69,33 @@ export const Nothing = (props: { children: ReactNode }) => (
   <p className="nothing">{props.children}</p>
 );
 
-/** A heading; `[heading]` stands over numbers, with a width in digits that is kept. */
-export type Column = string | [string] | [string, number];
+/** A heading, and room for so many characters that is kept whatever they are. */
+export interface Roomy {
+  name: string;
+  width: number;
+}
 
-const nameOf = (column: Column): string => (Array.isArray(column) ? column[0] : column);
+/** A heading; in brackets it stands over numbers. */
+export type Column = string | Roomy | [string | Roomy];
 
-/** Room for so many digits and the padding, so that no number moves its neighbours. */
-const widthOf = (column: Column): string | undefined =>
-  Array.isArray(column) && column[1] !== undefined
-    ? `calc(${column[1]}ch + 1rem)`
-    : undefined;
+const headingOf = (column: Column): string | Roomy =>
+  Array.isArray(column) ? column[0] : column;
+
+function nameOf(column: Column): string {
+  const heading = headingOf(column);
+  return typeof heading === "string" ? heading : heading.name;
+}
+
+/** The heading keeps the room: so no text moves its neighbours as it changes. */
+function Heading({ column }: { column: Column }) {
+  const heading = headingOf(column);
+  const width = typeof heading === "string" ? undefined : `${heading.width}ch`;
+  return (
+    <span className="room" style={{ minInlineSize: width }}>
+      {nameOf(column)}
+    </span>
+  );
+}
 
 /** A table that scrolls by itself where it is wider than its place. */
 export function Table(props: {
@@ -95,11 +112,6 @@ export function Table(props: {
       tabIndex={0}
     >
       <table>
-        <colgroup>
-          {props.columns.map((column) => (
-            <col key={nameOf(column)} style={{ inlineSize: widthOf(column) }} />
-          ))}
-        </colgroup>
         <thead>
           <tr>
             {props.columns.map((column) => (
@@ -108,7 +120,7 @@ export function Table(props: {
                 scope="col"
                 className={Array.isArray(column) ? "number" : ""}
               >
-                {nameOf(column)}
+                <Heading column={column} />
               </th>
             ))}
           </tr>

@@ -146,14 +146,13 @@ function useMarks(symbol: string): Mark[] {
 }
 
 function useMarkers(series: Series | null, marks: Mark[], bars: Bar[] | undefined) {
-  const plugin = useMemo(
-    () => (series ? createSeriesMarkers<Time>(series, []) : null),
-    [series],
-  );
   useEffect(() => {
-    const first = series?.data()[0]?.time ?? Infinity;
-    plugin?.setMarkers(marks.filter((mark) => mark.at >= Number(first)).map(toMarker));
-  }, [series, plugin, marks, bars]);
+    if (!series) return;
+    const first = Number(series.data()[0]?.time ?? Infinity);
+    const seen = marks.filter((mark) => mark.at >= first);
+    const plugin = createSeriesMarkers(series, seen.map(toMarker));
+    return () => plugin.detach();
+  }, [series, marks, bars]);
 }
 
 function useStakes(series: Series | null, position: Position | undefined) {

@@ -40,7 +40,7 @@ test("marksOf tells entries from exits, exits by reason, and once a second", () 
 
 test("counted says the marks in words", () => {
   expect(counted(marksOf(ENTRIES, 100))).toBe(
-    "1 signals, 1 entries, 1 exits (1 mark lost), 2 other fills",
+    "signals 1, entries 1, exits 1 (mark lost 1), other fills 2",
   );
-  expect(counted([])).toBe("0 signals, 0 entries, 0 exits");
+  expect(counted([])).toBe("signals 0, entries 0, exits 0");
 });

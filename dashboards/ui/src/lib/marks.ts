@@ -60,12 +60,12 @@ export function counted(marks: readonly Mark[]): string {
   const of = (kind: string): Mark[] => marks.filter((mark) => mark.kind === kind);
   const reasons = new Map<string, number>();
   for (const { text } of of("exit")) reasons.set(text, (reasons.get(text) ?? 0) + 1);
-  const why = [...reasons].map(([reason, count]) => `${count} ${reason}`).join(", ");
-  const told = [
-    `${of("signal").length} signals`,
-    `${of("entry").length} entries`,
-    `${of("exit").length} exits${why && ` (${why})`}`,
-  ];
-  if (of("fill").length) told.push(`${of("fill").length} other fills`);
-  return told.join(", ");
+  const why = [...reasons].map(([reason, count]) => `${reason} ${count}`).join(", ");
+  const others = of("fill").length;
+  return [
+    `signals ${of("signal").length}`,
+    `entries ${of("entry").length}`,
+    `exits ${of("exit").length}${why && ` (${why})`}`,
+    ...(others ? [`other fills ${others}`] : []),
+  ].join(", ");
 }
