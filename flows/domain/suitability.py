@@ -11,8 +11,9 @@ from flows.domain.units import plain
 
 SECONDS_TO_SYNC = 60
 """A book that was not true once in so long has something against it."""
-FEWEST_SECONDS = 600
-"""Watched for less, a market has shown too little."""
+FEWEST_SECONDS = 540
+"""Watched for less, a market has shown too little; a scan of ten minutes shows enough,
+with the time that its books take to become true."""
 MOST_ADDED = Decimal("0.05")
 """Of target and stop together: what spread and impact may take beside the fees.
 

@@ -332,7 +332,7 @@ def test_judge_nothing_wrong_is_suitable_beside_the_floor_of_the_fees() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"seconds": 599}, "only 599 s were seen"),
+        ({"seconds": 539}, "only 539 s were seen"),
         ({"seconds": 59, "mid": None}, "only 59 s were seen"),
         ({"cost_bps": Decimal("11.76")}, "spread and impact cost 1.76 bps a round"),
         ({"reach_share": Decimal("0.049")}, "from only 4.9 % of all moments"),
