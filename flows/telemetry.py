@@ -134,6 +134,19 @@ class PnlTold(msgspec.Struct, frozen=True):
     net: str
 
 
+class VenueTold(msgspec.Struct, frozen=True):
+    """What is known of the venue; each of it may refuse entries."""
+
+    is_reconciled: bool
+    reason: str
+    """What is not reconciled, in words."""
+    rate_limited_ms: int
+    """Until it may be asked again, milliseconds; 0 where it may be now."""
+    skew_ms: int
+    """Its clock minus ours."""
+    max_skew_ms: int
+
+
 class LatencyTold(msgspec.Struct, frozen=True):
     """From the receipt of a frame to its journalled decision, over the whole run."""
 
@@ -221,6 +234,7 @@ class Telemetry(msgspec.Struct, frozen=True, kw_only=True):
     """What is wrong with the kill latch; empty where nothing is."""
     is_paused: bool
     is_flattening: bool
+    venue: VenueTold
     latency: LatencyTold
     order_latency: OrderLatencyTold
     histograms: dict[str, HistogramTold]
@@ -340,6 +354,7 @@ class Observer:
             alarm=alarm,
             is_paused=controls.is_paused,
             is_flattening=controls.closing is Purpose.FLATTEN,
+            venue=_venue_told(account, now_ns),
             latency=self._latency_told(),
             order_latency=self._order_latency_told(),
             histograms=self._histograms_told(),
@@ -440,6 +455,18 @@ def _kill_told(controls: Controls) -> KillTold | None:
         tripped.detail,
         tripped.received_ns,
         controls.flat_after_ns,
+    )
+
+
+def _venue_told(account: Account, now_ns: int) -> VenueTold:
+    watch = account.watch
+    limited_ns = max(watch.venue.rate_limited_until_ns - now_ns, 0)
+    return VenueTold(
+        is_reconciled=watch.venue.is_reconciled,
+        reason=watch.venue.reason,
+        rate_limited_ms=-(-limited_ns // NS_PER_MS),
+        skew_ms=watch.skew_ms,
+        max_skew_ms=account.gate.limits.max_clock_skew_ms,
     )
 
 

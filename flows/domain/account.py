@@ -101,7 +101,8 @@ class Account:
         self._instruments = instruments
         self._mark_max_age_ns = limits.mark_max_age_ms * NS_PER_MS
         self._equity_told: EquityMarked | None = None
-        self._watch = Watch()
+        self.watch = Watch()
+        """The last word on books, clock and venue."""
         self._transcript = Transcript(started)
         self.controls = Controls(self._transcript, self.ledger.curve, limits)
         self.kill_switch = self.controls.kill_switch
@@ -114,7 +115,7 @@ class Account:
             order_prefix=started.order_prefix,
         )
         self._entry_check = EntryCheck(
-            self._watch,
+            self.watch,
             self.controls,
             self.ledger,
             self._execution.working,
@@ -149,7 +150,7 @@ class Account:
                 closing = self.controls.closing
                 if closing is not None:
                     self._close_everything(closing)
-                    if self.is_flat and self._watch.venue.is_reconciled:
+                    if self.is_flat and self.watch.venue.is_reconciled:
                         self.controls.on_flat()
         return self._transcript.take()
 
@@ -192,7 +193,7 @@ class Account:
             case Signal():
                 self._on_signal(event)
             case BookStateChanged():
-                self._watch.on_state(event)
+                self.watch.on_state(event)
                 self._transcript.add(event)
             case ClockTick():
                 self._on_tick(event)
@@ -211,7 +212,7 @@ class Account:
 
     def _on_view(self, view: BookView) -> None:
         """Let orders meet the view, revalue what is held, then see what to leave."""
-        if not self._watch.on_view(view):
+        if not self.watch.on_view(view):
             return
         positions = self.ledger.positions
         position = positions.get(view.symbol)
@@ -240,7 +241,7 @@ class Account:
             self._transcript.add(decided)
 
     def _plan_entry(self, signal: Signal) -> Order | Refused:
-        view = self._watch.views[signal.symbol]
+        view = self.watch.views[signal.symbol]
         instrument = self._instruments.find(
             signal.symbol, view.price_decimals, view.quantity_decimals
         )
@@ -249,7 +250,7 @@ class Account:
 
     def _on_tick(self, tick: ClockTick) -> None:
         """Revalue, and leave what no view can any more be relied on to leave."""
-        self._watch.on_tick(tick)
+        self.watch.on_tick(tick)
         self._mark_equity(tick.received_ns)
         for position in list(self.ledger.positions.values()):
             position.is_exit_expired = False
@@ -261,7 +262,7 @@ class Account:
         symbol = position.symbol
         if self.ledger.is_mark_older(symbol, now_ns, self._mark_max_age_ns):
             return Purpose.MARK_LOST
-        if self._watch.is_synced(symbol):
+        if self.watch.is_synced(symbol):
             return None
         return position.due_exit_unseen(now_ns, self.exits)
 
@@ -280,8 +281,8 @@ class Account:
 
     def _on_venue(self, status: VenueStatus) -> None:
         """Journal whether the venue is reconciled, where that has changed."""
-        before = self._watch.venue
-        self._watch.on_venue(status)
+        before = self.watch.venue
+        self.watch.on_venue(status)
         told = status.is_reconciled, status.reason
         if told != (before.is_reconciled, before.reason):
             self._transcript.add(
@@ -318,7 +319,7 @@ class Account:
         self.controls.obey(
             command,
             is_flat=self.is_flat,
-            is_reconciled=self._watch.venue.is_reconciled,
+            is_reconciled=self.watch.venue.is_reconciled,
         )
 
     def _close_everything(self, purpose: Purpose) -> None:

@@ -7,7 +7,13 @@ import pytest
 
 from connectors.latency import Latency
 from flows.domain.books import Books
-from flows.domain.event import ClockTick, DepthDelta, DepthSnapshot, Verb
+from flows.domain.event import (
+    ClockTick,
+    DepthDelta,
+    DepthSnapshot,
+    VenueStatus,
+    Verb,
+)
 from flows.domain.kill import KillReason
 from flows.domain.market import Market
 from flows.domain.order import OrderStatus, WorkingOrder
@@ -27,6 +33,7 @@ from flows.telemetry import (
     PnlTold,
     PositionTold,
     Telemetry,
+    VenueTold,
 )
 from tests.domain.scene import START_NS, Scene, entry_order
 
@@ -79,12 +86,37 @@ def test_look_at_a_fresh_account_tells_its_capital_and_free_limits() -> None:
         alarm="",
         is_paused=False,
         is_flattening=False,
+        venue=VenueTold(
+            is_reconciled=True,
+            reason="",
+            rate_limited_ms=0,
+            skew_ms=0,
+            max_skew_ms=1_000,
+        ),
         latency=LatencyTold(0, 0, 0, 0),
         order_latency=OrderLatencyTold(0, 0, 0, 0, 0, 0, 0),
         histograms=dict.fromkeys(STAGES, HistogramTold(0, 0, [0] * 18)),
         counts=CountsTold(0, 0, {}, 0, 0, {}, 0),
         recorder_waiting_bytes=None,
     )
+
+
+def test_look_at_a_venue_that_refuses_entries_tells_each_ground() -> None:
+    scene = Scene()
+    scene.tick(skew_ms=-1_700)
+    until_ns = scene.now_ns + 1_500 * NS_PER_MS + 1
+    why = "an order of unknown fate"
+    scene.feed(VenueStatus(scene.now_ns, False, until_ns, reason=why))
+    told = look(scene).venue
+    assert told == VenueTold(
+        is_reconciled=False,
+        reason=why,
+        rate_limited_ms=1_501,
+        skew_ms=-1_700,
+        max_skew_ms=1_000,
+    )
+    scene.wait(1_600)
+    assert look(scene).venue.rate_limited_ms == 0
 
 
 def position_told(**facts: str) -> PositionTold:
