@@ -55,7 +55,6 @@ class Desk:
         self.keys = KeyRing(data / TOKENS)
         self.ended = EndedSessions(data / ENDED)
         self.failures = Failures()
-        self.link = EngineLink(data)
         self.supervisor = supervisor or Supervisor(data)
         self.archive = ArchiveKeeper(data)
         self.history = History(data)
@@ -65,6 +64,7 @@ class Desk:
         self.telling = Telling(lambda: self.state)
         self.audit = Audit(data / AUDIT)
         self.kill = KillDesk(data, self.audit)
+        self.link = EngineLink(data, on_state=self.kill.notice)
         self._tasks: list[asyncio.Task[None]] = []
 
     # -- life -------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """The kill switch of the page: told to the engine, then followed until it is flat."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,6 +12,7 @@ import msgspec
 from api.cli.mode import credentials_of
 from api.http.audit import Audit
 from api.http.credentials import Caller
+from api.http.link import Json
 from api.killing import Killed, Taken, finish, kept_access, tell_engine
 from connectors.control.protocol import Handled, Request
 from flows import remote
@@ -29,6 +31,8 @@ class KillProgress(msgspec.Struct):
     """A kill that was asked for here, as far as it has come."""
 
     steps: list[str]
+    asked_ns: int
+    """When it was asked for first, nanoseconds since the epoch by the API's clock."""
     is_done: bool = False
     after_ms: int | None = None
     """Until nothing was held; None as long as something is."""
@@ -45,7 +49,16 @@ class KillDesk:
         """A thread that no other work can keep busy."""
         self._following: Thread | None = None
         self.progress: KillProgress | None = None
-        """Of the last kill that was asked for here."""
+        """Of the last kill that was asked for here, until the switch is reset."""
+        self._was_killed = False
+
+    def notice(self, engine: Json) -> None:
+        """Take an engine's state: a switch that was latched and is not was reset."""
+        is_killed = engine.get("killed") is not None
+        is_reset = self._was_killed and not is_killed
+        self._was_killed = is_killed
+        if is_reset and self.progress is not None and self.progress.is_done:
+            self.progress = None
 
     async def pull(
         self, caller: Caller, reason: str, on_step: Callable[[], None]
@@ -69,7 +82,7 @@ class KillDesk:
         told = self.progress
         is_followed = self._following is not None and self._following.is_alive()
         if told is None or not is_followed:
-            told = self.progress = KillProgress([])
+            told = self.progress = KillProgress([], time.time_ns())
         told.steps.append(f"asked for by {caller.name}")
         taken = tell_engine(self._data, Request("kill", caller.name, reason))
         if not is_followed:

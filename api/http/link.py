@@ -32,9 +32,15 @@ Json = dict[str, Any]
 class EngineLink:
     """Follows the engine of a directory, whichever it is and as often as it comes."""
 
-    def __init__(self, data: Path, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        data: Path,
+        clock: Callable[[], float] = time.time,
+        on_state: Callable[[Json], None] = lambda _: None,
+    ) -> None:
         self._path = data / CONTROL
         self._clock = clock
+        self._on_state = on_state
         self._changed = asyncio.Condition()
         self._heard_s = 0.0
         self.engine: Json | None = None
@@ -89,7 +95,9 @@ class EngineLink:
                 if not isinstance(answer, Told):
                     return
                 raw = bytes(answer.status)
-                await self._take(msgspec.json.decode(raw), raw)
+                engine = msgspec.json.decode(raw)
+                self._on_state(engine)
+                await self._take(engine, raw)
         finally:
             writer.transport.abort()
 

@@ -97,6 +97,7 @@ _KILL = KillProgress(
         "asked for by operator (page)",
         "the engine has taken the kill",
     ],
+    1_767_225_600_000_000_000,
     is_done=True,
     after_ms=31,
 )

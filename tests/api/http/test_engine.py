@@ -18,8 +18,9 @@ from starlette.testclient import WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
 
 from api.http.apart import SECRETS
-from api.http.audit import AUDIT
+from api.http.audit import AUDIT, Audit
 from api.http.desk import COOKIE
+from api.http.kill import KillDesk, KillProgress
 from api.http.link import patch_between
 from connectors.binance.signing import Mode
 from connectors.binance.transport import DEMO
@@ -436,6 +437,32 @@ def test_kill_of_an_engine_on_paper_follows_it_until_it_is_flat(tmp_path: Path) 
     assert told["after_ms"] == 7
     assert told["problem"] == ""
     assert "the engine has taken the kill" in told["steps"]
+
+
+def test_kill_is_forgotten_once_its_switch_is_reset(tmp_path: Path) -> None:
+    killed = {"reason": "command", "detail": "", "since_ns": 1, "flat_after_ns": 9}
+    begun_ns = time.time_ns()
+    with engine_in(tmp_path, **whole_state()) as engine, serving(tmp_path) as api:
+        wait_for_engine(api)
+        assert api.ask("POST", "/engine/kill", "operator").status_code == 202
+        engine.state = whole_state() | {"killed": killed}
+        assert begun_ns <= wait_until_done(api)["asked_ns"] <= time.time_ns()
+        wait_for(
+            lambda: api.ask("GET", "/engine/risk", "viewer").json()["killed"]
+            is not None
+        )
+        engine.state = whole_state()
+        wait_for(
+            lambda: api.ask("GET", "/engine/status", "viewer").json()["kill"] is None
+        )
+
+
+def test_kill_that_failed_is_told_on_beside_an_engine_that_trades() -> None:
+    desk = KillDesk(Path("nowhere"), Audit(Path("nowhere")))
+    desk.progress = KillProgress([], 1, is_done=True, problem="the disk hangs")
+    desk.notice({"killed": None})
+    assert desk.progress is not None
+    desk.close()
 
 
 def test_kill_without_an_engine_leaves_the_latch(tmp_path: Path) -> None:

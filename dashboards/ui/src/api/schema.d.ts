@@ -793,6 +793,7 @@ export interface components {
          */
         KillProgress: {
             steps: string[];
+            asked_ns: number;
             /** @default false */
             is_done: boolean;
             /** @default null */
@@ -843,6 +844,7 @@ export interface components {
             alarm: string;
             is_paused: boolean;
             is_flattening: boolean;
+            venue: components["schemas"]["VenueTold"];
             latency: components["schemas"]["LatencyTold"];
             order_latency: components["schemas"]["OrderLatencyTold"];
             histograms: {
@@ -940,6 +942,17 @@ export interface components {
             since_ns: number;
             /** @default null */
             flat_after_ns: number | null;
+        };
+        /**
+         * VenueTold
+         * @description What is known of the venue; each of it may refuse entries.
+         */
+        VenueTold: {
+            is_reconciled: boolean;
+            reason: string;
+            rate_limited_ms: number;
+            skew_ms: number;
+            max_skew_ms: number;
         };
         /**
          * LatencyTold
@@ -2577,6 +2590,7 @@ export interface operations {
                      *         "asked for by operator (page)",
                      *         "the engine has taken the kill"
                      *       ],
+                     *       "asked_ns": 1767225600000000000,
                      *       "is_done": true,
                      *       "after_ms": 31,
                      *       "problem": ""
@@ -2680,6 +2694,7 @@ export interface operations {
                      *         "asked for by operator (page)",
                      *         "the engine has taken the kill"
                      *       ],
+                     *       "asked_ns": 1767225600000000000,
                      *       "is_done": true,
                      *       "after_ms": 31,
                      *       "problem": ""
