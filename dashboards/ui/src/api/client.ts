@@ -15,6 +15,13 @@ export class Problem extends Error {
 const WITHIN_MS = 10_000;
 
 let csrf = "";
+let isIn = false;
+let onSession = (_: Session | null): void => undefined;
+
+/** Tell who is to be told of a session that another tab began, or that has ended. */
+export function whenSession(listener: (session: Session | null) => void): void {
+  onSession = listener;
+}
 
 async function ask<T>(method: string, path: string, body?: unknown): Promise<T> {
   const headers: Record<string, string> = { "X-CSRF-Token": csrf };
@@ -36,9 +43,16 @@ async function ask<T>(method: string, path: string, body?: unknown): Promise<T> 
   }
   if (!reply.ok) {
     const told: { detail?: string } = await reply.json().catch(() => ({}));
+    if (reply.status === 401) lose();
     throw new Problem(reply.status, told.detail ?? reply.statusText);
   }
   return (reply.status === 204 ? undefined : await reply.json()) as T;
+}
+
+function lose(): void {
+  if (!isIn) return; // logged out here, or never in
+  isIn = false;
+  onSession(null);
 }
 
 /** Of the six connections that a browser opens to a host; orders find one free. */
@@ -61,20 +75,42 @@ async function inTurn<T>(question: () => Promise<T>): Promise<T> {
 
 export const get = <T>(path: string): Promise<T> => inTurn(() => ask<T>("GET", path));
 
+/** Send an order; once more where another tab has begun a session since. */
+async function order<T>(method: string, path: string, body?: unknown): Promise<T> {
+  const before = csrf;
+  try {
+    return await ask<T>(method, path, body);
+  } catch (error) {
+    if (!(error instanceof Problem) || error.status !== 403) throw error;
+    const session = await resume();
+    if (csrf === before) throw error;
+    onSession(session);
+    return ask<T>(method, path, body);
+  }
+}
+
 export const post = <T>(path: string, body: unknown = {}): Promise<T> =>
-  ask<T>("POST", path, body);
+  order<T>("POST", path, body);
 
 async function begun(session: Promise<Session>): Promise<Session> {
   const told = await session;
   csrf = told.csrf;
+  isIn = true;
   return told;
 }
 
-/** The session that this browser has; a Problem with status 401 where it has none. */
-export const resume = (): Promise<Session> => begun(get<Session>("/session"));
+/** The session that this browser has; a Problem with status 401 where it has none.
+ *
+ * Asked out of turn: questions that hang must not keep an order waiting.
+ */
+export const resume = (): Promise<Session> => begun(ask<Session>("GET", "/session"));
 
 /** Exchange a token for a session. */
 export const login = (token: string): Promise<Session> =>
-  begun(post<Session>("/session", { token }));
+  begun(ask<Session>("POST", "/session", { token }));
 
-export const logout = (): Promise<void> => ask<void>("DELETE", "/session");
+export async function logout(): Promise<void> {
+  isIn = false;
+  await order<void>("DELETE", "/session");
+  isIn = false;
+}
