@@ -52,3 +52,11 @@ test("toneOf shows losses as losses", () => {
   expect(toneOf(entry("trade_closed", { net: "-0.1" }))).toBe("loss");
   expect(toneOf(entry("trade_closed", { net: "0.1" }))).toBe("gain");
 });
+
+test.each([
+  [{ kind: "approved", symbol: "BTCUSDT" }, "approved BTCUSDT"],
+  [{ kind: "trade_closed", symbol: "BTCUSDT", net: "1e5" }, "trade closed BTCUSDT"],
+  [{ kind: 7 }, "7"],
+])("told of %j, whose shape is unknown, names its kind", (entry, expected) => {
+  expect(told(entry as unknown as Entry)).toBe(expected);
+});

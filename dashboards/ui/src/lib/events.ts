@@ -95,9 +95,15 @@ export const COMMANDS: readonly string[] = Object.keys(TELLERS).filter(
   (kind) => ![...TRADES, ...REFUSALS, ...BOOKS].includes(kind),
 );
 
-/** One entry as a sentence. */
-export const told = (entry: Entry): string =>
-  TELLERS[entry.kind]?.(entry) ?? `${words(entry.kind)} ${entry.symbol}`.trim();
+/** One entry as a sentence; one of an unknown shape by its kind. */
+export function told(entry: Entry): string {
+  const plain = `${words(String(entry.kind))} ${entry.symbol ?? ""}`.trim();
+  try {
+    return TELLERS[entry.kind]?.(entry) ?? plain;
+  } catch {
+    return plain;
+  }
+}
 
 /** Good, bad, or neither. */
 export function toneOf(entry: Entry): string {
