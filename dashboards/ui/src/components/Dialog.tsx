@@ -1,19 +1,50 @@
-/** A dialog that the browser itself keeps in front, with its focus. */
+/** A dialog that takes the place of the screen, and never that of the red button. */
 
 import { type FormEvent, type ReactNode, useEffect, useRef, useState } from "react";
+import { createPortal } from "react-dom";
+
+/** What a dialog stands before; the bar with the red button is not among it. */
+const BEHIND = "main, footer, .kill-report";
+
+/** Opens without the browser's modality, which would make the red button inert. */
+function useOpen(onClose: () => void) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const [opener] = useState(() => document.activeElement);
+  const close = useRef(onClose);
+  close.current = onClose;
+  useEffect(() => {
+    const behind = document.querySelectorAll<HTMLElement>(BEHIND);
+    const listen = (event: KeyboardEvent): void => {
+      if (event.key === "Escape") close.current();
+    };
+    behind.forEach((one) => (one.inert = true));
+    window.addEventListener("keydown", listen);
+    dialog.current?.show();
+    dialog.current?.querySelector<HTMLElement>("input, button")?.focus();
+    return () => {
+      window.removeEventListener("keydown", listen);
+      behind.forEach((one) => (one.inert = false));
+      if (opener instanceof HTMLElement) opener.focus();
+    };
+  }, [opener]);
+  return dialog;
+}
 
 export function Dialog(props: {
   title: string;
   onClose: () => void;
   children: ReactNode;
 }) {
-  const dialog = useRef<HTMLDialogElement>(null);
-  useEffect(() => dialog.current?.showModal(), []);
-  return (
-    <dialog ref={dialog} onClose={props.onClose} aria-label={props.title}>
-      <h2>{props.title}</h2>
-      {props.children}
-    </dialog>
+  const dialog = useOpen(props.onClose);
+  return createPortal(
+    <>
+      <div className="backdrop" aria-hidden />
+      <dialog ref={dialog} aria-label={props.title}>
+        <h2>{props.title}</h2>
+        {props.children}
+      </dialog>
+    </>,
+    document.body,
   );
 }
 
@@ -51,7 +82,6 @@ export function ReasonDialog(props: {
             onChange={(event) => setReason(event.target.value)}
             maxLength={2000}
             required={props.isReasonNeeded}
-            autoFocus
           />
         </label>
         {props.option && (
