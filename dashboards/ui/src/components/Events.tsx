@@ -6,31 +6,25 @@ import { BOOKS, COMMANDS, REFUSALS, TRADES } from "../lib/events";
 import { type Line, linesOf } from "../lib/feed";
 import { clock } from "../lib/format";
 import { useEntries } from "./Answers";
-import { Nothing, Panel } from "./Parts";
+import { Asked } from "./Asked";
+import { Panel } from "./Parts";
 import { type Tab, Tabs } from "./Tabs";
 
 const LIMIT = 100;
 const FEW: readonly string[] = [...TRADES, ...COMMANDS];
 
-function Feed(props: {
-  lines: Line[];
-  isKnown: boolean;
-  problem?: string | undefined;
-}) {
-  const { lines, isKnown, problem } = props;
+const NOTHING = "Nothing has happened yet.";
+
+function Feed(props: { lines: Line[] }) {
   return (
-    <>
-      {problem && <p className="problem">{problem}</p>}
-      <ol className="feed" tabIndex={0} aria-label="Newest events first">
-        {lines.map((line) => (
-          <li key={line.key} className={line.tone}>
-            <time>{clock(line.receivedNs)}</time> {line.text}
-            {line.count > 1 && <span className="count"> ×{line.count}</span>}
-          </li>
-        ))}
-      </ol>
-      {isKnown && lines.length === 0 && <Nothing>Nothing has happened yet.</Nothing>}
-    </>
+    <ol className="feed" tabIndex={0} aria-label="Newest events first">
+      {props.lines.map((line) => (
+        <li key={line.key} className={line.tone}>
+          <time>{clock(line.receivedNs)}</time> {line.text}
+          {line.count > 1 && <span className="count"> ×{line.count}</span>}
+        </li>
+      ))}
+    </ol>
   );
 }
 
@@ -38,19 +32,31 @@ function Feed(props: {
 function All() {
   const few = useEntries(FEW, LIMIT);
   const many = useEntries(REFUSALS, LIMIT);
-  const lines = useMemo(
-    () => linesOf([...(few.data ?? []), ...(many.data ?? [])]),
+  const entries = useMemo(
+    () => few.data && many.data && [...few.data, ...many.data],
     [few.data, many.data],
   );
-  const problem = (few.error ?? many.error)?.message;
-  return <Feed lines={lines} isKnown={!!few.data && !!many.data} problem={problem} />;
+  const query = {
+    data: entries,
+    error: few.error ?? many.error,
+    isSuccess: few.isSuccess && many.isSuccess,
+    isFetching: few.isFetching || many.isFetching,
+    refetch: () => Promise.all([few.refetch(), many.refetch()]),
+  };
+  return (
+    <Asked query={query} nothing={NOTHING}>
+      {(found) => <Feed lines={linesOf(found)} />}
+    </Asked>
+  );
 }
 
 const feedOf = (kinds: readonly string[]) =>
   function Some() {
-    const { data, error } = useEntries(kinds, LIMIT);
-    const lines = useMemo(() => linesOf(data ?? []), [data]);
-    return <Feed lines={lines} isKnown={!!data} problem={error?.message} />;
+    return (
+      <Asked query={useEntries(kinds, LIMIT)} nothing={NOTHING}>
+        {(found) => <Feed lines={linesOf(found)} />}
+      </Asked>
+    );
   };
 
 const TABS: Tab[] = [

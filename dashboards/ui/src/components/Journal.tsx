@@ -8,7 +8,8 @@ import type { Day, Trade } from "../api/types";
 import { clock, clockSeconds, words } from "../lib/format";
 import { Orders, Refusals } from "./Account";
 import { useEntries } from "./Answers";
-import { type Column, Money, Nothing, Table } from "./Parts";
+import { Asked } from "./Asked";
+import { type Column, Money, Table } from "./Parts";
 import { type Tab, Tabs } from "./Tabs";
 
 const FILL_COLUMNS: Column[] = [
@@ -22,26 +23,29 @@ const FILL_COLUMNS: Column[] = [
 ];
 
 function Fills() {
-  const { data } = useEntries(["fill", "outside_fill"], 50);
-  if (!data?.length) return <Nothing>No fill yet.</Nothing>;
+  const query = useEntries(["fill", "outside_fill"], 50);
   return (
-    <Table label="Fills" columns={FILL_COLUMNS}>
-      {data.map((fill) => (
-        <tr key={`${fill.run_id} ${fill.sequence}`}>
-          <td>
-            <time>{clock(fill.received_ns)}</time>
-          </td>
-          <th scope="row">{fill.symbol}</th>
-          <td>{String(fill["side"])}</td>
-          <td className="number">{String(fill["price"])}</td>
-          <td className="number">{String(fill["quantity"])}</td>
-          <td className="number">
-            <Money value={String(fill["fee"])} />
-          </td>
-          <td>{fill["is_maker"] ? "maker" : "taker"}</td>
-        </tr>
-      ))}
-    </Table>
+    <Asked query={query} nothing="No fill yet.">
+      {(fills) => (
+        <Table label="Fills" columns={FILL_COLUMNS}>
+          {fills.map((fill) => (
+            <tr key={`${fill.run_id} ${fill.sequence}`}>
+              <td>
+                <time>{clock(fill.received_ns)}</time>
+              </td>
+              <th scope="row">{fill.symbol}</th>
+              <td>{String(fill["side"])}</td>
+              <td className="number">{String(fill["price"])}</td>
+              <td className="number">{String(fill["quantity"])}</td>
+              <td className="number">
+                <Money value={String(fill["fee"])} />
+              </td>
+              <td>{fill["is_maker"] ? "maker" : "taker"}</td>
+            </tr>
+          ))}
+        </Table>
+      )}
+    </Asked>
   );
 }
 
@@ -50,14 +54,16 @@ function Archived<T>(props: {
   nothing: string;
   children: (rows: T[]) => ReactNode;
 }) {
-  const { data, error } = useQuery({
+  const query = useQuery({
     queryKey: [props.path],
     queryFn: () => get<T[]>(props.path),
     refetchInterval: 5_000,
   });
-  if (error) return <p className="problem">{error.message}</p>;
-  if (!data?.length) return <Nothing>{props.nothing}</Nothing>;
-  return <>{props.children(data)}</>;
+  return (
+    <Asked query={query} nothing={props.nothing}>
+      {props.children}
+    </Asked>
+  );
 }
 
 const TRADE_COLUMNS: Column[] = [
