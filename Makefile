@@ -53,7 +53,7 @@ mutants: setup ## Change risk and kill code in every small way; tests must notic
 	$(BIN)/mutmut results
 
 screenshots: setup ui ## Make the pictures of the user guide anew
-	$(BIN)/python -m pytest -q tests/dashboards/test_page.py
+	$(BIN)/python -m pytest -q tests/dashboards/test_page.py tests/dashboards/test_page_kill.py
 	cp $(addprefix out/page/,$(addsuffix .png,$(PICTURES))) docs/images
 
 bench: setup ## Measure the speed of the books and of the whole path

@@ -12,12 +12,13 @@ from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
 from api.http.routes.page import PAGE
 from tests.flows.engine_process import Running, free_port, rows_of, wait_for
 from tests.flows.replay_samples import ROOT
 
+AXE = ROOT / "dashboards" / "ui" / "node_modules" / "axe-core" / "axe.min.js"
 PATIENCE_MS = 60_000
 SHOTS = ROOT / "out" / "page"
 """Where the screenshots of the last run are."""
@@ -184,3 +185,27 @@ def value_of(page: Page, name: str) -> str:
 def shoot(page: Page, name: str) -> None:
     SHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
+
+
+def trading(page: Page) -> None:
+    expect(page.locator("[data-name=activity]")).to_have_text("TRADING")
+
+
+def hold_kill(page: Page, seconds: float) -> None:
+    page.get_by_role("button", name="KILL").hover()
+    page.mouse.down()
+    page.wait_for_timeout(seconds * 1_000)
+    page.mouse.up()
+
+
+def reset(page: Page, reason: str) -> None:
+    page.get_by_role("button", name="Reset the kill switch").click()
+    page.get_by_label("Reason").fill(reason)
+    page.get_by_role("button", name="Reset", exact=True).click()
+
+
+def violations(page: Page) -> list[str]:
+    """What axe finds."""
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run()")["violations"]
+    return [f"{one['id']}: {[n['html'] for n in one['nodes']]}" for one in found]

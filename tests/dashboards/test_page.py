@@ -3,8 +3,7 @@
 import os
 import re
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -14,65 +13,22 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from api.http.scans import ScanAsked, ScanTold
-from connectors.output import KILL_LATCH, SCANS
+from connectors.output import SCANS
 from tests.dashboards import load
 from tests.dashboards.desk import (
-    PATIENCE_MS,
     Desk,
     browser_page,
     desk_in,
     log_in,
     need_page,
     shoot,
+    trading,
     value_of,
+    violations,
 )
 from tests.flows.archive_samples import scanned
 from tests.flows.engine_process import wait_for
 from tests.flows.replay_samples import ROOT
-
-AXE = ROOT / "dashboards" / "ui" / "node_modules" / "axe-core" / "axe.min.js"
-SYMBOLS = "BTCUSDT,ETHUSDT"
-expect.set_options(timeout=PATIENCE_MS)
-
-
-@pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    need_page()
-    data = tmp_path_factory.mktemp("page") / "data"
-    with desk_in(data, SYMBOLS, "--set", "cooldown_ms=0") as desk:
-        yield desk
-
-
-@pytest.fixture
-def page(desk: Desk) -> Iterator[Page]:
-    with browser_page(need_page()) as page:
-        log_in(page, desk)
-        trading(page)
-        yield page
-
-
-def trading(page: Page) -> None:
-    expect(page.locator("[data-name=activity]")).to_have_text("TRADING")
-
-
-def hold_kill(page: Page, seconds: float) -> None:
-    page.get_by_role("button", name="KILL").hover()
-    page.mouse.down()
-    page.wait_for_timeout(seconds * 1_000)
-    page.mouse.up()
-
-
-def reset(page: Page, reason: str) -> None:
-    page.get_by_role("button", name="Reset the kill switch").click()
-    page.get_by_label("Reason").fill(reason)
-    page.get_by_role("button", name="Reset", exact=True).click()
-
-
-def violations(page: Page) -> list[str]:
-    """What axe finds."""
-    page.evaluate(AXE.read_text(encoding="utf-8"))
-    found = page.evaluate("axe.run()")["violations"]
-    return [f"{one['id']}: {[n['html'] for n in one['nodes']]}" for one in found]
 
 
 def test_page_numbers_move_and_are_those_of_api_and_journal(
@@ -120,6 +76,8 @@ def test_page_stop_and_start_are_told_as_they_happen(desk: Desk, page: Page) -> 
     page.get_by_label("Reason").fill("to see it stop")
     page.get_by_role("dialog").get_by_role("button", name="Stop").click()
     expect(page.locator("[data-name=activity]")).to_have_text("STOPPED")
+    held = page.locator("[data-name=held]")
+    expect(held).to_contain_text("Last known: ")  # nobody is there to say more
     assert desk.journalled("run_ended")
     page.get_by_role("button", name="Start").click()
     trading(page)
@@ -129,84 +87,24 @@ def test_page_stop_and_start_are_told_as_they_happen(desk: Desk, page: Page) -> 
     trading(page)
 
 
-def test_page_kill_with_open_positions_ends_flat_and_is_reset(
-    desk: Desk, page: Page, record_testsuite_property: Callable[[str, object], None]
-) -> None:
-    wait_for(desk.holds)
-    hold_kill(page, 0.2)
-    page.wait_for_timeout(1_000)
-    assert not (desk.data / KILL_LATCH).exists(), "a touch kills nobody"
-    wait_for(desk.holds)
-    begun = time.monotonic()
-    hold_kill(page, 1.0)
-    report = page.get_by_role("status", name="Kill")
-    expect(report.get_by_role("heading")).to_have_text(
-        re.compile(r"Flat \d+\.\d\d s after the kill")
-    )
-    record_testsuite_property("gesture_to_flat_s", round(time.monotonic() - begun, 2))
-    expect(page.get_by_role("button", name="KILLED")).to_be_visible()
-    shoot(page, "killed")
-    engine = desk.engine
-    assert engine is not None
-    assert engine["positions"] == []
-    assert (desk.data / KILL_LATCH).exists()
-    [tripped] = desk.journalled("kill_tripped")
-    assert tripped["reason"] == "command"
-    page.get_by_role("button", name="Reset the kill switch").click()
-    page.get_by_role("button", name="Reset", exact=True).click()
-    expect(page.get_by_role("dialog")).to_be_visible()  # a reason is needed
-    page.keyboard.press("Escape")
-    reset(page, "seen and understood")
-    trading(page)
-    assert desk.journalled("kill_reset")[0]["reason"] == "seen and understood"
-
-
-def test_page_kill_by_keyboard_needs_the_key_held(desk: Desk, page: Page) -> None:
-    page.get_by_role("button", name="KILL").focus()
-    page.keyboard.down("Space")
-    expect(page.get_by_role("button", name="KILLED")).to_be_visible()
-    page.keyboard.up("Space")
-    expect(page.get_by_role("status", name="Kill")).to_contain_text("confirmed")
-    assert desk.journalled("kill_tripped")
-    reset(page, "tried the keyboard")
-    trading(page)
-
-
 def test_page_says_so_when_disconnected_and_recovers_with_its_session(
     desk: Desk, page: Page
 ) -> None:
     runs = desk.ask("/engine/status")["engine"]["run_id"]
     desk.kill_api()
     expect(page.locator("[data-name=activity]")).to_have_text("DISCONNECTED")
-    expect(page.get_by_role("alert")).to_contain_text("Disconnected: what is shown is")
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("Disconnected: what is shown is")
+    assert not re.search(r"\d", alert.inner_text()), "a reader is told each second"
+    expect(page.locator("[data-name=data-true]")).to_contain_text("Unknown")
+    expect(page.locator("[data-name=data-true]")).not_to_contain_text("Yes")
+    assert "unheard" in (page.locator(".facts").get_attribute("class") or "")
     assert "unheard" in (page.locator("main").get_attribute("class") or "")
     shoot(page, "disconnected")
     desk.begin()
     trading(page)
     assert desk.ask("/engine/status")["engine"]["run_id"] == runs
     page.reload()
-    trading(page)
-
-
-def test_page_of_an_api_that_says_nothing_says_so_and_recovers(
-    desk: Desk, page: Page
-) -> None:
-    api = desk.up.process.pid
-    os.kill(api, signal.SIGSTOP)
-    try:
-        expect(page.locator("[data-name=activity]")).to_have_text("DISCONNECTED")
-        expect(page.get_by_role("alert")).to_contain_text("Disconnected")
-        hold_kill(page, 1.0)
-        expect(page.locator(".kill .help")).to_have_text("asked, waiting for the API")
-        expect(page.locator(".kill").get_by_role("alert")).to_contain_text(
-            '"mft kill" needs no API'
-        )
-    finally:
-        os.kill(api, signal.SIGCONT)
-    expect(page.get_by_role("status", name="Kill")).to_contain_text("confirmed")
-    tripped = desk.journalled("kill_tripped")[-1]
-    assert tripped["detail"] == "kill switch of the page"
-    reset(page, "the API had stopped")
     trading(page)
 
 

@@ -1,7 +1,6 @@
 """The page's charts, feed and sums: those of the API, the journal and their symbol."""
 
 import json
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -9,20 +8,18 @@ import pytest
 from playwright.sync_api import Page, WebSocketRoute, expect
 
 from tests.dashboards.desk import (
-    PATIENCE_MS,
     Desk,
     browser_page,
-    desk_in,
     log_in,
     need_page,
     shoot,
+    trading,
     value_of,
+    violations,
 )
-from tests.dashboards.test_page import SYMBOLS, trading, violations
 from tests.flows.engine_process import wait_for
 
 NS_PER_S = 1_000_000_000
-expect.set_options(timeout=PATIENCE_MS)
 UNKNOWN = {
     "symbol": "BTCUSDT",
     "client_order_id": "lost-1",
@@ -34,22 +31,6 @@ UNKNOWN = {
     "status": "UNKNOWN",
     "age_ms": 1_200,
 }
-
-
-@pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    need_page()
-    data = tmp_path_factory.mktemp("charts") / "data"
-    with desk_in(data, SYMBOLS, "--set", "cooldown_ms=0") as desk:
-        yield desk
-
-
-@pytest.fixture
-def page(desk: Desk) -> Iterator[Page]:
-    with browser_page(need_page()) as page:
-        log_in(page, desk)
-        trading(page)
-        yield page
 
 
 def flatten(page: Page) -> None:
@@ -137,7 +118,7 @@ def test_open_position_tells_what_is_left_once_it_is_closed(page: Page) -> None:
     seen: dict[str, Decimal] = {}
 
     def is_held() -> bool:
-        for symbol in SYMBOLS.split(","):
+        for symbol in ("BTCUSDT", "ETHUSDT"):
             seen.update(row_of(page, f"position-{symbol}"))
         return bool(seen)
 

@@ -46,6 +46,13 @@ def test_schema_is_that_of_the_api(tmp_path: Path) -> None:
     assert SCHEMA.read_text() == fresh.read_text(), "out of date: run make types"
 
 
+def test_guide_tells_how_long_the_red_button_is_held() -> None:
+    source = (UI / "src" / "components" / "KillSwitch.tsx").read_text()
+    [hold_ms] = re.findall(r"HOLD_MS = ([\d_]+);", source)
+    guide = (ROOT / "docs" / "user-guide.md").read_text()
+    assert f"| KILL | held for {int(hold_ms) / 1_000:g} s," in guide
+
+
 def test_page_built_names_assets_that_are_there() -> None:
     if not (PAGE / "index.html").exists():
         pytest.skip("needs Node.js 20 or newer, then make ui")

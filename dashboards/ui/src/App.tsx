@@ -3,11 +3,15 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useCallback, useEffect, useState } from "react";
 
-import { Problem, resume } from "./api/client";
-import { stream, useEngine, useKnown, whenLost } from "./api/stream";
+import { Problem, resume, whenSession } from "./api/client";
+import { isExpected } from "./api/known";
+import { stream, useKnown, whenLost } from "./api/stream";
 import type { Session } from "./api/types";
-import { StatusBar, useNow } from "./components/StatusBar";
-import { age } from "./lib/format";
+import { Guarded } from "./components/Guarded";
+import { Ago, useNow } from "./components/Heard";
+import { KillLine, KillReport } from "./components/KillReport";
+import { KillSwitch } from "./components/KillSwitch";
+import { StatusBar } from "./components/StatusBar";
 import { Bot } from "./screens/Bot";
 import { Login } from "./screens/Login";
 import { Scanner } from "./screens/Scanner";
@@ -23,23 +27,55 @@ function useScreen(): string {
   return screen;
 }
 
-function Unheard() {
-  const now = useNow(500);
+/** No API; its text changes only with that, so that a reader is told once. */
+function Disconnected() {
   const isConnected = useKnown((known) => known.isConnected);
   const heardAt = useKnown((known) => known.heardAt);
   if (isConnected) return null;
   return (
-    <p className="banner" role="alert">
-      {heardAt
-        ? `Disconnected: what is shown is ${age(now - heardAt)} old. Trying again.`
-        : "Connecting"}
-    </p>
+    <div className="banner">
+      <span role="alert">
+        {heardAt ? "Disconnected: what is shown is old. Trying again." : "Connecting"}
+      </span>{" "}
+      {heardAt > 0 && (
+        <>
+          Last heard <Ago at={heardAt} />.
+        </>
+      )}
+    </div>
+  );
+}
+
+const BRIEFLY_MS = 1_000;
+
+/** An engine that should be heard and is not: what it holds is anybody's guess. */
+function Unheard() {
+  const isUnheard = useKnown((known) => known.isConnected && known.unheardAt > 0);
+  const expected = useKnown(isExpected);
+  const isSilent = useKnown((known) => known.isSilent);
+  const engineAt = useKnown((known) => known.engineAt);
+  const unheardAt = useKnown((known) => known.unheardAt);
+  const now = useNow(500);
+  const isBrief = now - unheardAt < BRIEFLY_MS; // an engine that ends in order
+  if (!isUnheard || !expected || isBrief) return null;
+  return (
+    <div className="banner alarm">
+      <span role="alert" data-name="unheard">
+        {isSilent ? "The engine is silent" : "The engine is not up"}: what it holds is
+        unknown.
+      </span>{" "}
+      {engineAt > 0 && (
+        <>
+          Last heard <Ago at={engineAt} />.
+        </>
+      )}
+    </div>
   );
 }
 
 /** A hole in the safety net: a latch that cannot be written, or no watchdog. */
 function Alarm() {
-  const alarm = useEngine((engine) => engine.alarm);
+  const alarm = useKnown((known) => known.status?.engine?.alarm);
   if (!alarm) return null;
   return (
     <p className="banner alarm" role="alert">
@@ -50,6 +86,7 @@ function Alarm() {
 
 function Screens(props: { session: Session; onLogout: () => void }) {
   const { session, onLogout } = props;
+  const isOperator = session.role === "operator";
   const screen = useScreen();
   const queries = useQueryClient();
   const isConnected = useKnown((known) => known.isConnected);
@@ -58,19 +95,35 @@ function Screens(props: { session: Session; onLogout: () => void }) {
   }, [isConnected, queries]);
   useEffect(() => {
     whenLost(() => {
-      resume().catch((error: Problem) => {
-        if (error.status === 401) onLogout();
-      });
+      resume().catch(() => undefined); // an end of the session is told by itself
     });
     stream.open();
     return () => stream.close();
-  }, [onLogout]);
+  }, []);
   return (
     <>
-      <StatusBar session={session} screen={screen} onLogout={onLogout} />
-      <Unheard />
-      <Alarm />
-      {screen === "bot" ? <Bot session={session} /> : <Scanner session={session} />}
+      <header className="bar">
+        <Guarded name="Status">
+          <StatusBar session={session} screen={screen} onLogout={onLogout} />
+        </Guarded>
+        <KillSwitch isOperator={isOperator} />
+        <Guarded name="Kill">
+          <KillLine />
+        </Guarded>
+      </header>
+      <Guarded name="Alarms">
+        <section aria-label="Alarms">
+          <Disconnected />
+          <Unheard />
+          <Alarm />
+        </section>
+      </Guarded>
+      <Guarded name="Kill report">
+        <KillReport isOperator={isOperator} />
+      </Guarded>
+      <Guarded name={screen === "bot" ? "Bot control" : "Scanner"} key={screen}>
+        {screen === "bot" ? <Bot session={session} /> : <Scanner session={session} />}
+      </Guarded>
       <footer>
         Charts: TradingView Lightweight Charts™, © TradingView, Inc.,
         https://www.tradingview.com
@@ -81,7 +134,18 @@ function Screens(props: { session: Session; onLogout: () => void }) {
 
 export function App() {
   const [session, setSession] = useState<Session | null | undefined>(undefined);
+  const [hasEnded, setHasEnded] = useState(false);
   const onLogout = useCallback(() => setSession(null), []);
+  const begin = useCallback((begun: Session) => {
+    setHasEnded(false);
+    setSession(begun);
+  }, []);
+  useEffect(() => {
+    whenSession((other) => {
+      setHasEnded(other === null);
+      setSession(other);
+    });
+  }, []);
   useEffect(() => {
     let isHere = true;
     let timer = 0;
@@ -108,6 +172,6 @@ export function App() {
       </main>
     );
   }
-  if (session === null) return <Login onLogin={setSession} />;
+  if (session === null) return <Login hasEnded={hasEnded} onLogin={begin} />;
   return <Screens session={session} onLogout={onLogout} />;
 }

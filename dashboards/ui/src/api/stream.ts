@@ -2,6 +2,7 @@
 
 import { useSyncExternalStore } from "react";
 
+import { type Known, UNKNOWN, learned } from "./known";
 import { type Json, merged } from "./merge";
 import type { Engine, Status } from "./types";
 
@@ -17,16 +18,9 @@ const LONGEST_WAIT_MS = 4_000;
 /** The API says something each second; a connection that says nothing is dead. */
 const SILENT_MS = 3_000;
 
-/** What is known, and since when nothing has been heard. */
-export interface Known {
-  status: Status | null;
-  isConnected: boolean;
-  heardAt: number;
-}
-
 /** Follows the stream, and connects again until it is closed. */
 export class StateStream {
-  private known: Known = { status: null, isConnected: false, heardAt: 0 };
+  private known: Known = UNKNOWN;
   private readonly listeners = new Set<() => void>();
   private socket: WebSocket | null = null;
   private sequence = 0;
@@ -45,7 +39,12 @@ export class StateStream {
     socket.onmessage = (event) => {
       if (this.socket !== socket) return;
       this.listen(socket);
-      this.take(JSON.parse(String(event.data)) as Message);
+      try {
+        this.take(JSON.parse(String(event.data)) as Message);
+      } catch (error) {
+        console.error("The stream told what nobody understands", error);
+        socket.close(); // a new snapshot may help
+      }
     };
     socket.onclose = () => this.lose(socket);
     this.listen(socket);
@@ -90,16 +89,18 @@ export class StateStream {
     this.waitMs = FIRST_WAIT_MS;
     const before = this.known.status as unknown as Json;
     const after = message.state ?? merged(before, message.patch ?? {});
-    this.tell({
-      status: after as unknown as Status,
-      isConnected: true,
-      heardAt: Date.now(),
-    });
+    this.tell(learned(this.known, after as unknown as Status, Date.now()));
   }
 
   private tell(known: Known): void {
     this.known = known;
-    for (const listener of this.listeners) listener();
+    for (const listener of this.listeners) {
+      try {
+        listener();
+      } catch (error) {
+        console.error("A part of the page failed", error); // the others are told
+      }
+    }
   }
 }
 
@@ -123,10 +124,7 @@ export function useKnown<T>(select: (known: Known) => T): T {
   return useSyncExternalStore(stream.subscribe, () => select(stream.look()));
 }
 
-/** A part of the engine's state; undefined where no engine runs. */
+/** A part of the engine's state as last heard; undefined where none ever was. */
 export function useEngine<T>(select: (engine: Engine) => T): T | undefined {
-  return useKnown((known) => {
-    const engine = known.status?.engine;
-    return engine ? select(engine) : undefined;
-  });
+  return useKnown((known) => (known.engine ? select(known.engine) : undefined));
 }

@@ -1,9 +1,11 @@
 /** Positions, orders, limits: what is at stake. */
 
-import { useEngine } from "../api/stream";
+import { isHeard } from "../api/known";
+import { useEngine, useKnown } from "../api/stream";
 import type { Limit, Order, Position } from "../api/types";
 import { age, words } from "../lib/format";
 import { share, shown, subtract } from "../lib/money";
+import { LastHeard, NeverHeard } from "./Heard";
 import { Badge, type Column, Money, Nothing, Panel, Table } from "./Parts";
 import { Ruler } from "./Ruler";
 
@@ -55,16 +57,21 @@ function PositionRows({ position }: { position: Position }) {
 
 export function Positions() {
   const positions = useEngine((engine) => engine.positions);
+  const heard = useKnown(isHeard);
   return (
-    <Panel title="Positions" className="positions">
-      {positions && positions.length > 0 ? (
+    <Panel title="Positions" className="positions" aside={<LastHeard />}>
+      {!positions ? (
+        <NeverHeard />
+      ) : positions.length > 0 ? (
         <Table label="Open positions" columns={POSITION_COLUMNS}>
           {positions.map((position) => (
             <PositionRows key={position.symbol} position={position} />
           ))}
         </Table>
       ) : (
-        <Nothing>Nothing is held.</Nothing>
+        <Nothing>
+          {heard ? "Nothing is held." : "Unknown; nothing was held when last heard."}
+        </Nothing>
       )}
     </Panel>
   );
@@ -103,7 +110,16 @@ function OrderRow({ order }: { order: Order }) {
 
 export function Orders() {
   const orders = useEngine((engine) => engine.orders);
-  if (!orders || orders.length === 0) return <Nothing>No order is in flight.</Nothing>;
+  const heard = useKnown(isHeard);
+  if (!orders) return <NeverHeard />;
+  if (orders.length === 0) {
+    return (
+      <Nothing>
+        {heard ? "No order is in flight." : "Unknown; no order was in flight."}{" "}
+        <LastHeard />
+      </Nothing>
+    );
+  }
   return (
     <Table label="Orders in flight" columns={ORDER_COLUMNS}>
       {orders.map((order) => (
@@ -160,7 +176,7 @@ export function Limits() {
           ))}
         </ul>
       ) : (
-        <Nothing>No engine runs.</Nothing>
+        <NeverHeard />
       )}
     </Panel>
   );
@@ -168,7 +184,8 @@ export function Limits() {
 
 export function Refusals() {
   const refused = useEngine((engine) => engine.counts.refused);
-  const counts = Object.entries(refused ?? {}).sort(([, a], [, b]) => b - a);
+  if (!refused) return <NeverHeard />;
+  const counts = Object.entries(refused).sort(([, a], [, b]) => b - a);
   const most = counts[0]?.[1] ?? 1;
   if (counts.length === 0) return <Nothing>No signal was refused in this run.</Nothing>;
   return (

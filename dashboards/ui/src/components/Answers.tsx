@@ -3,11 +3,14 @@
 import { useQuery } from "@tanstack/react-query";
 
 import { get } from "../api/client";
-import { useEngine } from "../api/stream";
+import { isExpected, isHeard } from "../api/known";
+import { useEngine, useKnown } from "../api/stream";
 import type { Entry, Evidence, Pnl } from "../api/types";
 import { clockSeconds, percent } from "../lib/format";
 import { told } from "../lib/events";
 import { add, shown } from "../lib/money";
+import { useFailure } from "./Asked";
+import { LastHeard } from "./Heard";
 import { Money } from "./Parts";
 import { useActivity } from "./StatusBar";
 
@@ -29,33 +32,45 @@ export function useEntries(
   });
 }
 
+function dataTold(count: number, wrong: [string, { state: string }][]): string {
+  if (count === 0) return "No books";
+  if (wrong.length === 0) return `Yes: ${count} of ${count} books SYNCED`;
+  return `No: ${wrong.map(([symbol, book]) => `${symbol} ${book.state}`).join(", ")}`;
+}
+
 function Data() {
+  const heard = useKnown(isHeard);
+  const { word } = useActivity();
   const books = useEngine((engine) => engine.books) ?? {};
   const wrong = Object.entries(books).filter(([, book]) => book.state !== "SYNCED");
   const count = Object.keys(books).length;
-  const isTrue = count > 0 && wrong.length === 0;
+  const isTrue = heard && count > 0 && wrong.length === 0;
   return (
     <div className={`answer ${isTrue ? "good" : "bad"}`}>
       <dt>Is the data true?</dt>
-      <dd>
-        {isTrue
-          ? `Yes: ${count} of ${count} books SYNCED`
-          : count === 0
-            ? "No books"
-            : `No: ${wrong.map(([symbol, book]) => `${symbol} ${book.state}`).join(", ")}`}
+      <dd data-name="data-true">
+        {heard ? dataTold(count, wrong) : `Unknown: ${word.toLowerCase()}`}
+        <small>
+          <LastHeard />
+        </small>
       </dd>
     </div>
   );
 }
 
 function Held() {
+  const heard = useKnown(isHeard);
+  const wasHeard = useKnown((known) => known.engine !== null);
+  const isStopped = useKnown((known) => known.isConnected && !isExpected(known));
+  const before = isStopped ? "Last known: " : "Unknown; last known: ";
   const positions = useEngine((engine) => engine.positions) ?? [];
   return (
-    <div className="answer">
+    <div className={`answer ${heard || isStopped ? "" : "bad"}`}>
       <dt>What do I hold?</dt>
-      <dd>
+      <dd data-name="held">
+        {!heard && (wasHeard ? before : "Unknown")}
         {positions.length === 0
-          ? "Nothing"
+          ? wasHeard && "Nothing"
           : `${positions.length} position${positions.length > 1 ? "s" : ""}, `}
         {positions.length > 0 && (
           <>
@@ -68,6 +83,9 @@ function Held() {
             </small>
           </>
         )}
+        <small>
+          <LastHeard />
+        </small>
       </dd>
     </div>
   );
@@ -113,18 +131,20 @@ function Made() {
 
 /** What the archive's closed trades prove; the plain sentence is the domain's own. */
 function Edge() {
-  const { data, error } = useQuery({
+  const query = useQuery({
     queryKey: ["evidence"],
     queryFn: () => get<Evidence>("/history/evidence"),
     refetchInterval: 5_000,
   });
+  const { data } = query;
+  const failure = useFailure(query);
   const band = data?.win_rate_band;
   return (
     <div className="answer">
       <dt>Is there an edge?</dt>
       <dd data-name="edge">
         {!data ? (
-          (error?.message ?? "–")
+          (failure ?? "Asking the API")
         ) : data.trades === 0 ? (
           "No trade was closed yet"
         ) : (
@@ -140,24 +160,32 @@ function Edge() {
             {data.verdict}
           </small>
         )}
+        {data && failure !== null && (
+          <small className="problem">Not renewed: {failure}</small>
+        )}
       </dd>
     </div>
   );
 }
 
 function Why() {
-  const [newest] = useEntries(DECISIONS, 1).data ?? [];
+  const query = useEntries(DECISIONS, 1);
+  const failure = useFailure(query);
+  const [newest] = query.data ?? [];
   const { word, why } = useActivity();
-  const decision = newest && `${clockSeconds(newest.received_ns)} ${told(newest)}`;
+  const decision =
+    failure ??
+    (newest
+      ? `${clockSeconds(newest.received_ns)} ${told(newest)}`
+      : query.data
+        ? "No signal yet"
+        : "Asking the API");
   return (
     <div className="answer">
       <dt>Why did it trade, or not?</dt>
       <dd>
-        {word === "TRADING"
-          ? (decision ?? "No signal yet")
-          : why
-            ? `${word}: ${why}`
-            : word}
+        {word === "TRADING" ? decision : why ? `${word}: ${why}` : word}
+        {word === "TRADING" && why && <small className="loss">No entries: {why}</small>}
       </dd>
     </div>
   );

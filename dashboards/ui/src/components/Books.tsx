@@ -2,10 +2,12 @@
 
 import { memo } from "react";
 
+import { isHeard } from "../api/known";
 import { useEngine, useKnown } from "../api/stream";
 import type { Book } from "../api/types";
 import { age } from "../lib/format";
 import { add } from "../lib/money";
+import { LastHeard, NeverHeard } from "./Heard";
 import {
   Badge,
   type Column,
@@ -26,9 +28,19 @@ function spreadBps(book: Book): string {
   return bid && ask ? (((ask - bid) / (ask + bid)) * 2 * BPS).toFixed(2) : "–";
 }
 
-/** B/A; infinite where nothing is asked, nothing where there is no book. */
+/** Whether what the book shows may be believed. */
+const isTrue = (book: Book): boolean => book.state === "SYNCED";
+
+/** A book as it may be believed: nobody knows that of an engine that is not heard. */
+const seen = (book: Book, heard: boolean): Book =>
+  heard ? book : { ...book, state: "UNKNOWN" };
+
+/** B/A; infinite where nothing is asked, nothing where there is no true book. */
 const ratioOf = (book: Book): string =>
-  book.bids.length + book.asks.length ? (book.ratio ?? "∞") : "–";
+  isTrue(book) && book.bids.length + book.asks.length ? (book.ratio ?? "∞") : "–";
+
+const zoneOf = (book: Book): string | null =>
+  isTrue(book) ? (book.zone ?? null) : null;
 
 const Row = memo(function Row(props: {
   symbol: string;
@@ -52,9 +64,9 @@ const Row = memo(function Row(props: {
       <td>
         <Badge tone={stateTone(book.state)}>{book.state}</Badge>
       </td>
-      <td className={`number ${zoneTone(book.zone)}`}>{ratioOf(book)}</td>
+      <td className={`number ${zoneTone(zoneOf(book))}`}>{ratioOf(book)}</td>
       <td>
-        <Badge tone={zoneTone(book.zone)}>{book.zone ?? "–"}</Badge>
+        <Badge tone={zoneTone(zoneOf(book))}>{zoneOf(book) ?? "–"}</Badge>
       </td>
       <td className="number">{priceOf(book.bids) ?? "–"}</td>
       <td className="number">{priceOf(book.asks) ?? "–"}</td>
@@ -79,22 +91,23 @@ const COLUMNS: Column[] = [
 
 export function Books(props: { chosen: string; onChoose: (symbol: string) => void }) {
   const books = useEngine((engine) => engine.books);
+  const heard = useKnown(isHeard);
   return (
-    <Panel title="Books" className="books">
+    <Panel title="Books" className="books" aside={<LastHeard />}>
       {books && Object.keys(books).length > 0 ? (
         <Table label="Books by symbol" columns={COLUMNS}>
           {bySymbol(books).map(([symbol, book]) => (
             <Row
               key={symbol}
               symbol={symbol}
-              book={book}
+              book={seen(book, heard)}
               isChosen={symbol === props.chosen}
               onChoose={props.onChoose}
             />
           ))}
         </Table>
       ) : (
-        <Nothing>No engine, no books.</Nothing>
+        <NeverHeard />
       )}
     </Panel>
   );
@@ -122,6 +135,9 @@ function Level(props: { side: string; level: [string, string]; most: number }) {
       </span>
       <span className="number" role="cell">
         {quantity}
+      </span>
+      <span className="hidden" role="cell">
+        {props.side}
       </span>
     </div>
   );
@@ -154,7 +170,9 @@ function Gauge(props: { book: Book; buyAbove: number; sellBelow: number }) {
 }
 
 export function Ladder(props: { symbol: string; buyAbove: number; sellBelow: number }) {
-  const book = useKnown((known) => known.status?.engine?.books[props.symbol]);
+  const last = useEngine((engine) => engine.books[props.symbol]);
+  const heard = useKnown(isHeard);
+  const book = last && seen(last, heard);
   if (!book || book.bids.length + book.asks.length === 0) {
     return (
       <Panel title="Book" className="book">
@@ -171,10 +189,14 @@ export function Ladder(props: { symbol: string; buyAbove: number; sellBelow: num
   return (
     <Panel
       title={`Book of ${props.symbol}`}
-      className={book.state === "SYNCED" ? "book" : "book stale"}
+      className={isTrue(book) ? "book" : "book stale"}
       aside={<Badge tone={stateTone(book.state)}>{book.state}</Badge>}
     >
-      <div className="ladder" role="table" aria-label="Top levels: price and quantity">
+      <div
+        className="ladder"
+        role="table"
+        aria-label="Top levels: price, quantity and side"
+      >
         {[...book.asks].reverse().map((level) => (
           <Level key={`a${level[0]}`} side="ask" level={level} most={most} />
         ))}
@@ -186,7 +208,9 @@ export function Ladder(props: { symbol: string; buyAbove: number; sellBelow: num
           <Level key={`b${level[0]}`} side="bid" level={level} most={most} />
         ))}
       </div>
-      <Gauge book={book} buyAbove={props.buyAbove} sellBelow={props.sellBelow} />
+      {isTrue(book) && (
+        <Gauge book={book} buyAbove={props.buyAbove} sellBelow={props.sellBelow} />
+      )}
     </Panel>
   );
 }

@@ -1,8 +1,9 @@
 /** Start, stop, pause, resume, flatten. */
 
-import { useState } from "react";
+import { type MouseEvent, useRef, useState } from "react";
 
 import { post } from "../api/client";
+import { isExpected } from "../api/known";
 import { useKnown } from "../api/stream";
 import { ReasonDialog } from "./Dialog";
 
@@ -29,25 +30,37 @@ const ASKED: Record<"flatten" | "stop", Verb> = {
 };
 
 export function Controls(props: { isOperator: boolean }) {
-  const isRunning = useKnown((known) => !!known.status?.engine);
+  const isHeard = useKnown((known) => !!known.status?.engine);
+  const isToStop = useKnown(isExpected);
   const isPaused = useKnown((known) => !!known.status?.engine?.is_paused);
   const isConnected = useKnown((known) => known.isConnected);
   const [asked, setAsked] = useState<Verb | null>(null);
   const [problem, setProblem] = useState("");
   const isShut = !props.isOperator || !isConnected;
+  const isSending = useRef(false);
 
-  const now = (path: string): void => {
+  /** A button that becomes its opposite takes the first click of two. */
+  const now = (event: MouseEvent, path: string): void => {
+    if (event.detail > 1 || isSending.current) return;
+    isSending.current = true;
     setProblem("");
-    post(path).catch((error: Error) => setProblem(error.message));
+    post(path)
+      .catch((error: Error) => setProblem(error.message))
+      .finally(() => (isSending.current = false));
   };
   return (
     <div className="controls" role="group" aria-label="Engine">
-      {isRunning ? (
+      {isHeard && (
         <>
           <button
             type="button"
             disabled={isShut}
-            onClick={() => now(isPaused ? "/engine/resume" : "/engine/pause")}
+            onClick={(event) =>
+              now(event, isPaused ? "/engine/resume" : "/engine/pause")
+            }
+            onKeyDown={(event) => {
+              if (event.repeat) event.preventDefault(); // a key held is one click
+            }}
           >
             {isPaused ? "Resume" : "Pause"}
           </button>
@@ -58,16 +71,18 @@ export function Controls(props: { isOperator: boolean }) {
           >
             Flatten
           </button>
-          <button type="button" disabled={isShut} onClick={() => setAsked(ASKED.stop)}>
-            Stop
-          </button>
         </>
+      )}
+      {isHeard || isToStop ? (
+        <button type="button" disabled={isShut} onClick={() => setAsked(ASKED.stop)}>
+          Stop
+        </button>
       ) : (
         <button
           type="button"
           className="primary"
           disabled={isShut}
-          onClick={() => now("/engine/start")}
+          onClick={(event) => now(event, "/engine/start")}
         >
           Start
         </button>

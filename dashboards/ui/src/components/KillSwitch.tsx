@@ -1,13 +1,15 @@
-/** The red button: held down for a second, it closes everything. */
+/** The red button: held down, it closes everything. */
 
-import { useEffect, useRef, useState } from "react";
+import { type CSSProperties, useEffect, useRef, useState } from "react";
 
 import { Problem, post } from "../api/client";
 import { useKnown } from "../api/stream";
-import { moment, words } from "../lib/format";
-import { ReasonDialog } from "./Dialog";
+import { Dialog } from "./Dialog";
 
+/** How long it is held; the style and the guide have it from here. */
 export const HOLD_MS = 800;
+
+const HOLD = { "--hold": `${HOLD_MS}ms` } as CSSProperties;
 
 function unconfirmed(error: Error): string {
   const isUnheard = error instanceof Problem && error.status === 0;
@@ -15,136 +17,121 @@ function unconfirmed(error: Error): string {
   return `Not confirmed: ${error.message}. In a terminal, "mft kill" needs no API.`;
 }
 
-/** Always on the screen. One gesture: hold it by pointer, Space or Enter. */
-export function KillSwitch(props: { isOperator: boolean }) {
-  const killed = useKnown((known) => known.status?.engine?.killed);
+/** One gesture: down for long enough. */
+function useHold(isAllowed: boolean, onHeld: () => void) {
   const [isHeld, setIsHeld] = useState(false);
-  const [isAsked, setIsAsked] = useState(false);
-  const [problem, setProblem] = useState("");
   const timer = useRef(0);
-
   const release = (): void => {
     window.clearTimeout(timer.current);
     setIsHeld(false);
   };
   const hold = (): void => {
-    if (!props.isOperator || isHeld) return;
-    setProblem("");
+    if (!isAllowed || isHeld) return;
     setIsHeld(true);
     timer.current = window.setTimeout(() => {
       setIsHeld(false);
-      setIsAsked(true);
-      post("/engine/kill", { reason: "kill switch of the page" })
-        .catch((error: Error) => setProblem(unconfirmed(error)))
-        .finally(() => setIsAsked(false));
+      onHeld();
     }, HOLD_MS);
   };
-  useEffect(() => release, []);
-  const help = isAsked ? "asked, waiting for the API" : "hold to close everything";
+  useEffect(() => () => window.clearTimeout(timer.current), []);
+  return { isHeld, hold, release };
+}
 
+/** Of a kill that was asked for here: whether the API has answered, and how. */
+function useKill() {
+  const [isAsked, setIsAsked] = useState(false);
+  const [problem, setProblem] = useState("");
+  const kill = (): void => {
+    setProblem("");
+    setIsAsked(true);
+    post("/engine/kill", { reason: "kill switch of the page" })
+      .catch((error: Error) => setProblem(unconfirmed(error)))
+      .finally(() => setIsAsked(false));
+  };
+  return { kill, isAsked, problem, forget: () => setProblem("") };
+}
+
+/** For who cannot hold a button: a screen reader or a voice clicks, no more. */
+function Confirm(props: { onKill: () => void; onClose: () => void }) {
   return (
-    <div className="kill">
-      <button
-        type="button"
-        className={isHeld ? "held" : ""}
-        disabled={!props.isOperator}
-        onPointerDown={hold}
-        onPointerUp={release}
-        onPointerLeave={release}
-        onPointerCancel={release}
-        onContextMenu={(event) => event.preventDefault()}
-        onKeyDown={(event) => {
-          if (event.key === " " || event.key === "Enter") {
-            event.preventDefault();
-            if (!event.repeat) hold();
-          }
-        }}
-        onKeyUp={release}
-        onBlur={release}
-        aria-describedby="kill-help"
-      >
-        {killed ? "KILLED" : "KILL"}
-      </button>
-      <span id="kill-help" className="help">
-        {props.isOperator ? help : "needs the operator's token"}
-      </span>
-      {problem && (
-        <p className="problem" role="alert">
-          {problem}
-        </p>
-      )}
-    </div>
+    <Dialog title="Close everything and stop trading?" onClose={props.onClose}>
+      <p>Every position is closed, and nothing is traded until a reset.</p>
+      <div className="actions">
+        <button
+          type="button"
+          className="danger"
+          onClick={() => {
+            props.onKill();
+            props.onClose();
+          }}
+        >
+          Close everything now
+        </button>
+        <button type="button" onClick={props.onClose}>
+          Cancel
+        </button>
+      </div>
+    </Dialog>
   );
 }
 
-/** What became of a kill, step by step, until nothing is held. */
-export function KillReport(props: { isOperator: boolean }) {
-  const kill = useKnown((known) => known.status?.kill);
-  const engine = useKnown((known) => known.status?.engine);
-  const [isResetting, setIsResetting] = useState(false);
-  const killed = engine?.killed;
-  const isOver = !killed && (!kill || (kill.is_done && !!engine));
-  if (isOver) return null;
+const isKey = (key: string): boolean => key === " " || key === "Enter";
 
-  const held = engine?.positions ?? [];
-  const flatAfterMs =
-    killed?.flat_after_ns != null
-      ? Math.round(killed.flat_after_ns / 1_000_000)
-      : kill?.after_ms;
-  const isFlat = flatAfterMs != null && held.length === 0;
+/** Always on the screen, and never behind a dialog. Hold it by pointer, Space or Enter. */
+export function KillSwitch(props: { isOperator: boolean }) {
+  const isKilled = useKnown((known) => !!known.engine?.killed);
+  const [isConfirming, setIsConfirming] = useState(false);
+  const { kill, isAsked, problem, forget } = useKill();
+  const { isHeld, hold, release } = useHold(props.isOperator, kill);
+  const help = isAsked ? "asked, waiting for the API" : "hold to close everything";
+
   return (
-    <section className="kill-report" aria-label="Kill" role="status">
-      <h2>
-        {isFlat
-          ? `Flat ${(flatAfterMs / 1_000).toFixed(2)} s after the kill`
-          : kill?.is_done
-            ? "Not confirmed flat"
-            : "Closing everything"}
-      </h2>
-      <ol>
-        {killed && (
-          <li>
-            Killed at {moment(killed.since_ns)} UTC: {words(killed.reason)}
-            {killed.detail && `, ${killed.detail}`}
-          </li>
-        )}
-        {(kill?.steps ?? []).map((step, place) => (
-          <li key={place}>{step}</li>
-        ))}
-        {held.map((position) => (
-          <li key={position.symbol}>
-            still open: {position.direction} {position.quantity} {position.symbol}
-          </li>
-        ))}
-        {isFlat && <li>confirmed: nothing is held</li>}
-      </ol>
-      {kill?.problem && (
-        <p className="problem" role="alert">
-          {kill.problem}
-        </p>
-      )}
-      {killed && (
+    <>
+      <div className="kill">
         <button
           type="button"
+          className={isHeld ? "held" : ""}
+          style={HOLD}
           disabled={!props.isOperator}
-          onClick={() => setIsResetting(true)}
+          onPointerDown={(event) => {
+            if (event.button === 0 && event.isPrimary) hold();
+          }}
+          onPointerUp={release}
+          onPointerLeave={release}
+          onPointerCancel={release}
+          onContextMenu={(event) => event.preventDefault()}
+          onKeyDown={(event) => {
+            if (!isKey(event.key)) return;
+            event.preventDefault();
+            if (!event.repeat) hold();
+          }}
+          onKeyUp={(event) => {
+            if (isKey(event.key)) event.preventDefault(); // no click of its own
+            release();
+          }}
+          onBlur={release}
+          onClick={(event) => {
+            if (event.detail === 0) setIsConfirming(true); // of no pointer and no key
+          }}
+          aria-describedby="kill-help"
         >
-          Reset the kill switch
+          {isKilled ? "KILLED" : "KILL"}
         </button>
+        <span id="kill-help" className="help">
+          {props.isOperator ? help : "needs the operator's token"}
+        </span>
+      </div>
+      {problem && !isKilled && (
+        <div className="kill-problem">
+          <p className="problem" role="alert">
+            {problem}
+          </p>
+          <button type="button" onClick={forget}>
+            Dismiss
+          </button>
+        </div>
       )}
-      {isResetting && (
-        <ReasonDialog
-          title="Reset the kill switch"
-          text="Trading goes on once it is reset. Say what you have found and mended."
-          action="Reset"
-          isReasonNeeded
-          option="Measure drawdown from the present equity on"
-          onClose={() => setIsResetting(false)}
-          onConfirm={(reason, rebase_peak) =>
-            post("/engine/reset", { reason, rebase_peak })
-          }
-        />
-      )}
-    </section>
+      {isConfirming && <Confirm onKill={kill} onClose={() => setIsConfirming(false)} />}
+    </>
   );
 }

@@ -1,52 +1,61 @@
-/** What is running, how true its data is, and the red button. */
+/** What is running, and how true its data is. */
 
 import { useEffect, useState } from "react";
 
 import { logout } from "../api/client";
+import { type Activity, activityOf, groundsOf, isHeard, oldestOf } from "../api/known";
 import { useEngine, useKnown } from "../api/stream";
 import type { Session } from "../api/types";
 import { age, clockSeconds, duration } from "../lib/format";
-import { KillSwitch } from "./KillSwitch";
+import { useNow } from "./Heard";
 import { Badge } from "./Parts";
 
-/** Now, to a fraction of a second; for ages of what is not heard any more. */
-export function useNow(everyMs: number): number {
-  const [now, setNow] = useState(Date.now());
-  useEffect(() => {
-    const timer = window.setInterval(() => setNow(Date.now()), everyMs);
-    return () => window.clearInterval(timer);
-  }, [everyMs]);
-  return now;
-}
-
 /** One word for what the engine does. */
-export function useActivity(): { word: string; tone: string; why: string } {
-  const isConnected = useKnown((known) => known.isConnected);
-  const standing = useKnown((known) => known.status?.process);
-  const engine = useKnown((known) => known.status?.engine);
-  if (!isConnected) return { word: "DISCONNECTED", tone: "bad", why: "" };
-  if (!engine) {
-    const word = standing?.is_wanted ? "STARTING" : "STOPPED";
-    return { word, tone: "warn", why: standing?.problem ?? "" };
-  }
-  if (engine.killed) return { word: "KILLED", tone: "bad", why: engine.killed.detail };
-  if (engine.is_flattening) return { word: "FLATTENING", tone: "warn", why: "" };
-  if (engine.is_paused) return { word: "PAUSED", tone: "warn", why: "" };
-  return { word: "TRADING", tone: "good", why: "" };
-}
+export const useActivity = (): Activity => activityOf(useKnown((known) => known));
 
+const OLD_MS = 3_000;
+
+/** The age of the oldest symbol's data, which is named once it is old. */
 function DataAge() {
   const now = useNow(250);
-  const isConnected = useKnown((known) => known.isConnected);
-  const heardAt = useKnown((known) => known.heardAt);
-  const dataAge = useEngine((engine) => engine.data_age_ms);
-  const told = isConnected ? dataAge : heardAt ? now - heardAt : null;
-  const isOld = !isConnected || (told ?? 0) > 3_000;
+  const heard = useKnown(isHeard);
+  const engine = useKnown((known) => known.engine);
+  const engineAt = useKnown((known) => known.engineAt);
+  if (!engine) return <dd data-name="data-age">–</dd>;
+  const { symbol, ageMs } = oldestOf(engine);
+  const told = ageMs === null || heard ? ageMs : ageMs + Math.max(now - engineAt, 0);
+  const isOld = !heard || told === null || told > OLD_MS;
   return (
     <dd className={isOld ? "loss" : ""} data-name="data-age">
-      {age(told)}
+      {told === null ? "none yet" : age(told)} {isOld && symbol}
     </dd>
   );
+}
+
+/** What of the venue refuses every entry; nothing where it refuses none. */
+function Grounds() {
+  const grounds = useEngine((engine) => groundsOf(engine).join("; "));
+  if (!grounds) return null;
+  return (
+    <div>
+      <dt>No entries</dt>
+      <dd className="loss" data-name="grounds">
+        {grounds}
+      </dd>
+    </div>
+  );
+}
+
+/** What a tab among others is worth looking at for. */
+function useTitle(): void {
+  const { word } = useActivity();
+  const held = useEngine((engine) => engine.positions.length) ?? 0;
+  useEffect(() => {
+    document.title = `${word}${held ? `, ${held} held` : ""} - mft`;
+    return () => {
+      document.title = "mft";
+    };
+  }, [word, held]);
 }
 
 const LIGHT = matchMedia("(prefers-color-scheme: light)");
@@ -92,10 +101,12 @@ export function StatusBar(props: {
   const latency = useEngine((engine) => engine.latency);
   const nowNs = useEngine((engine) => engine.now_ns);
   const activity = useActivity();
+  const heard = useKnown(isHeard);
+  useTitle();
   const states = Object.values(books ?? {}).map((book) => book.state);
   const synced = states.filter((state) => state === "SYNCED").length;
   return (
-    <header className="bar">
+    <>
       <strong className="brand">mft</strong>
       <nav aria-label="Screens">
         <a href="#/" aria-current={props.screen === "bot" ? "page" : undefined}>
@@ -114,11 +125,11 @@ export function StatusBar(props: {
       <Badge tone={activity.tone} name="activity">
         {activity.word}
       </Badge>
-      <dl className="facts">
+      <dl className={heard ? "facts" : "facts unheard"}>
         <div>
           <dt>Books</dt>
           <dd className={synced < states.length ? "loss" : ""} data-name="synced">
-            {states.length ? `${synced}/${states.length}` : "–"}
+            {heard && states.length ? `${synced}/${states.length}` : "–"}
           </dd>
         </div>
         <div>
@@ -137,6 +148,7 @@ export function StatusBar(props: {
           <dt>Engine clock (UTC)</dt>
           <dd>{nowNs ? clockSeconds(nowNs) : "–"}</dd>
         </div>
+        <Grounds />
       </dl>
       <div className="tools">
         <ThemeButton />
@@ -148,7 +160,6 @@ export function StatusBar(props: {
           Log out
         </button>
       </div>
-      <KillSwitch isOperator={props.session.role === "operator"} />
-    </header>
+    </>
   );
 }

@@ -4,6 +4,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useRef, useState } from "react";
 
 import { get } from "../api/client";
+import { isHeard } from "../api/known";
 import { useEngine, useKnown } from "../api/stream";
 import type { Config, Session } from "../api/types";
 import { Limits, Positions } from "../components/Account";
@@ -12,8 +13,8 @@ import { Books, Ladder } from "../components/Books";
 import { Controls } from "../components/Controls";
 import { EquityChart } from "../components/EquityChart";
 import { Events } from "../components/Events";
+import { Guarded } from "../components/Guarded";
 import { Records } from "../components/Journal";
-import { KillReport } from "../components/KillSwitch";
 import { PriceChart } from "../components/PriceChart";
 
 /** The zones' edges of the running engine, else of the next one. */
@@ -52,26 +53,45 @@ function useSymbol(): [string, (symbol: string) => void] {
 
 export function Bot(props: { session: Session }) {
   const isOperator = props.session.role === "operator";
-  const isFresh = useKnown((known) => known.isConnected && !!known.status?.engine);
+  const isFresh = useKnown(isHeard);
   const [symbol, choose] = useSymbol();
   const { buyAbove, sellBelow } = useZones();
   return (
     <main className={isFresh ? "bot" : "bot unheard"}>
       <h1 className="hidden">Bot control</h1>
       <div className="top">
-        <Answers />
-        <Controls isOperator={isOperator} />
+        <Guarded name="Answers">
+          <Answers />
+        </Guarded>
+        <Guarded name="Controls">
+          <Controls isOperator={isOperator} />
+        </Guarded>
       </div>
-      <KillReport isOperator={isOperator} />
       <div className="grid">
-        <Books chosen={symbol} onChoose={choose} />
-        <PriceChart symbol={symbol} />
-        <Ladder symbol={symbol} buyAbove={buyAbove} sellBelow={sellBelow} />
-        <Positions />
-        <EquityChart />
-        <Limits />
-        <Events />
-        <Records />
+        <Guarded name="Books" className="books">
+          <Books chosen={symbol} onChoose={choose} />
+        </Guarded>
+        <Guarded name="Price" className="price">
+          <PriceChart symbol={symbol} />
+        </Guarded>
+        <Guarded name="Book" className="book">
+          <Ladder symbol={symbol} buyAbove={buyAbove} sellBelow={sellBelow} />
+        </Guarded>
+        <Guarded name="Positions" className="positions">
+          <Positions />
+        </Guarded>
+        <Guarded name="Equity" className="equity">
+          <EquityChart />
+        </Guarded>
+        <Guarded name="Risk limits" className="risk">
+          <Limits />
+        </Guarded>
+        <Guarded name="Events" className="events">
+          <Events />
+        </Guarded>
+        <Guarded name="Records" className="records">
+          <Records />
+        </Guarded>
       </div>
     </main>
   );
