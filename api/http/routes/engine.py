@@ -189,7 +189,7 @@ async def kill(caller: Operator, desk: DeskOf, order: Order | None = None) -> Re
 
 @router.get("/kill", responses=answers(KillProgress | None, example=_KILL))
 def kill_state(_caller: Viewer, desk: DeskOf) -> Response:
-    """The last kill that was asked for here, as far as it has come."""
+    """The last kill asked for here, as far as it has come; null once it is reset."""
     return as_json(desk.kill.progress)
 
 

@@ -161,7 +161,7 @@ export interface paths {
         };
         /**
          * Kill State
-         * @description The last kill that was asked for here, as far as it has come.
+         * @description The last kill asked for here, as far as it has come; null once it is reset.
          */
         get: operations["kill_state_engine_kill_get"];
         put?: never;
