@@ -87,13 +87,13 @@ def test_page_part_that_fails_leaves_the_others_and_comes_back(page: Page) -> No
     entry = {"kind": "approved", "run_id": "r", "sequence": 1, "symbol": "BTCUSDT"}
     nonsense = [entry | {"received_ns": "yesterday"}]
     page.route(
-        "**/engine/events?limit=60&**", lambda route: route.fulfill(json=nonsense)
+        "**/engine/events?limit=100&**", lambda route: route.fulfill(json=nonsense)
     )
     failed = page.get_by_role("region", name="Events, failed")
     expect(failed).to_contain_text("Events cannot be shown")
     expect(page.get_by_role("button", name="KILL")).to_be_enabled()
     expect(page.locator(".books tbody tr")).to_have_count(2)
-    page.unroute("**/engine/events?limit=60&**")
+    page.unroute("**/engine/events?limit=100&**")
     wait_for(lambda: _again(page))
     assert failed.count() == 0
     trading(page)
@@ -109,7 +109,7 @@ def _again(page: Page) -> bool:
 
 
 def test_page_tells_a_failed_question_from_an_empty_answer(page: Page) -> None:
-    fills = "**/engine/events?limit=50&kind=fill**"
+    fills = "**/engine/events?limit=50&symbol=&kind=fill**"
 
     def fail(route: Route) -> None:
         route.fulfill(status=500, json={"detail": "the disk hangs"})
