@@ -1,12 +1,13 @@
 """The closing report, for a trader's eye."""
 
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+
+from api.cli.figures import cents
 
 Report = dict[str, Any]
 
@@ -82,12 +83,12 @@ def _lines(totals: Report) -> list[tuple[str, str]]:
             f"{_percent(totals['break_even_win_rate'])} after fees",
         ),
         ("profit factor", _or_dash(totals["profit_factor"])),
-        ("gross", _cents(pnl["gross"])),
-        ("fees", _cents(pnl["fees"])),
-        ("net", _cents(pnl["net"])),
+        ("gross", cents(pnl["gross"])),
+        ("fees", cents(pnl["fees"])),
+        ("net", cents(pnl["net"])),
         ("mean net per trade", _mean(totals)),
-        ("largest drawdown", _cents(totals["max_drawdown"])),
-        ("equity", _cents(totals["equity"])),
+        ("largest drawdown", cents(totals["max_drawdown"])),
+        ("equity", cents(totals["equity"])),
         ("refused", ", ".join(refused) or "none"),
         (
             "kill switch",
@@ -108,13 +109,9 @@ def _mean(totals: Report) -> str:
     if totals["mean_net"] is None:
         return "-"
     if totals["mean_net_band"] is None:
-        return _cents(totals["mean_net"])
-    low, high = map(_cents, totals["mean_net_band"])
-    return f"{_cents(totals['mean_net'])} (95 % band {low} to {high})"
-
-
-def _cents(amount: str) -> str:
-    return f"{Decimal(amount):,.2f}"
+        return cents(totals["mean_net"])
+    low, high = map(cents, totals["mean_net_band"])
+    return f"{cents(totals['mean_net'])} (95 % band {low} to {high})"
 
 
 def _percent(rate: float) -> str:

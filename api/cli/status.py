@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from api.cli.control import Data
+from api.cli.figures import cents, price_like
 
 if TYPE_CHECKING:
-    from flows.telemetry import OrderTold, PnlTold, PositionTold, Telemetry
+    from flows.telemetry import LimitTold, OrderTold, PnlTold, PositionTold, Telemetry
 
 
 def status_command(
@@ -45,15 +46,15 @@ def status_command(
 
 
 def status_text(told: "Telemetry") -> str:
-    """The state for a terminal."""
+    """The state for a terminal, in cents; `--json` tells it exactly."""
     lines = [
         f"{told.mode} {told.run_id}: {_standing(told)}",
-        f"equity {told.equity}, today {_parts(told.day)}",
-        f"drawdown {told.drawdown}, fees {told.fees}, funding {told.funding}",
+        f"equity {cents(told.equity)}, drawdown {cents(told.drawdown)}",
+        f"today {_parts(told.day)}",
+        f"in all {_parts(told)}",
         _data_line(told),
         _counts_line(told),
-        "limits: "
-        + ", ".join(f"{n} {u.used}/{u.limit}" for n, u in told.limits.items()),
+        "limits: " + ", ".join(f"{n} {_used(n, u)}" for n, u in told.limits.items()),
         *(f"book {s}: {b.state}, {b.gaps} gaps" for s, b in told.books.items()),
         *map(_position_line, told.positions),
         *map(_order_line, told.orders),
@@ -63,9 +64,15 @@ def status_text(told: "Telemetry") -> str:
     return "\n".join(lines)
 
 
-def _parts(told: "PnlTold") -> str:
-    parts = f"gross {told.gross}, fees {told.fees}, funding {told.funding}"
-    return f"{told.net} net ({parts})"
+def _parts(told: "PnlTold | Telemetry") -> str:
+    gross, fees, funding = map(cents, (told.gross, told.fees, told.funding))
+    return f"{cents(told.net)} net (gross {gross}, fees {fees}, funding {funding})"
+
+
+def _used(name: str, told: "LimitTold") -> str:
+    if name == "orders_per_minute":
+        return f"{told.used}/{told.limit}"
+    return f"{cents(told.used)}/{cents(told.limit)}"
 
 
 def _data_line(told: "Telemetry") -> str:
@@ -83,8 +90,9 @@ def _counts_line(told: "Telemetry") -> str:
 
 def _position_line(held: "PositionTold") -> str:
     line = (
-        f"{held.direction} {held.quantity} {held.symbol} at {held.entry_price}, "
-        f"mark {held.mark}, net {held.net} once closed, {held.held_s} s"
+        f"{held.direction} {held.quantity} {held.symbol} "
+        f"at {price_like(held.entry_price, held.mark)}, mark {held.mark}, "
+        f"net {cents(held.net)} once closed, {held.held_s} s"
     )
     return f"{line}, leaving: {held.closing}" if held.closing else line
 
