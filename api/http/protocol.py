@@ -19,6 +19,7 @@ class ImpatientHttp(H11Protocol):
     """A connection that ends with a client that does not finish its request."""
 
     _overdue: asyncio.TimerHandle | None = None
+    _is_upgraded = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's own narrowing
         """A client has come."""
@@ -28,6 +29,8 @@ class ImpatientHttp(H11Protocol):
     def data_received(self, data: bytes) -> None:
         """Part of a request, or all of it."""
         super().data_received(data)
+        if self._is_upgraded:
+            return
         if self.conn.their_state in _UNFINISHED:
             self._expect()
         else:
@@ -36,6 +39,7 @@ class ImpatientHttp(H11Protocol):
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
         """From here on it is no longer this protocol's."""
         self._forgive()
+        self._is_upgraded = True
         super().handle_websocket_upgrade(event)
 
     def connection_lost(self, exc: Exception | None) -> None:
