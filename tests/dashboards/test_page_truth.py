@@ -89,8 +89,8 @@ def test_page_part_that_fails_leaves_the_others_and_comes_back(page: Page) -> No
     page.route(
         "**/engine/events?limit=100&**", lambda route: route.fulfill(json=nonsense)
     )
-    failed = page.get_by_role("region", name="Events, failed")
-    expect(failed).to_contain_text("Events cannot be shown")
+    failed = page.get_by_role("region", name="Events: All, failed")
+    expect(failed).to_contain_text("Events: All cannot be shown")
     expect(page.get_by_role("button", name="KILL")).to_be_enabled()
     expect(page.locator(".books tbody tr")).to_have_count(2)
     page.unroute("**/engine/events?limit=100&**")
@@ -101,7 +101,7 @@ def test_page_part_that_fails_leaves_the_others_and_comes_back(page: Page) -> No
 
 def _again(page: Page) -> bool:
     """Whether the part is there after one more try."""
-    again = page.get_by_role("button", name="Show Events again")
+    again = page.get_by_role("button", name="Show Events: All again")
     if again.count():
         again.click()
         page.wait_for_timeout(500)

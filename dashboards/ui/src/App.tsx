@@ -4,7 +4,7 @@ import { useQueryClient } from "@tanstack/react-query";
 import { useCallback, useEffect, useState } from "react";
 
 import { Problem, resume, whenSession } from "./api/client";
-import { isExpected } from "./api/known";
+import { hasFailed, isExpected } from "./api/known";
 import { stream, useKnown, whenLost } from "./api/stream";
 import type { Session } from "./api/types";
 import { Guarded } from "./components/Guarded";
@@ -52,17 +52,20 @@ const BRIEFLY_MS = 1_000;
 function Unheard() {
   const isUnheard = useKnown((known) => known.isConnected && known.unheardAt > 0);
   const expected = useKnown(isExpected);
+  const failed = useKnown(hasFailed);
+  const problem = useKnown((known) => known.status?.process.problem);
   const isSilent = useKnown((known) => known.isSilent);
   const engineAt = useKnown((known) => known.engineAt);
   const unheardAt = useKnown((known) => known.unheardAt);
   const now = useNow(500);
   const isBrief = now - unheardAt < BRIEFLY_MS; // an engine that ends in order
-  if (!isUnheard || !expected || isBrief) return null;
+  if (!isUnheard || !(expected || failed) || isBrief) return null;
+  const what = isSilent ? "is silent" : failed ? "has ended" : "is not up";
   return (
     <div className="banner alarm">
       <span role="alert" data-name="unheard">
-        {isSilent ? "The engine is silent" : "The engine is not up"}: what it holds is
-        unknown.
+        The engine {what}: what it holds is unknown.
+        {problem && ` Reason: ${problem}.`}
       </span>{" "}
       {engineAt > 0 && (
         <>

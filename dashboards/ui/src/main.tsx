@@ -6,7 +6,13 @@ import { App } from "./App";
 import "./styles.css";
 
 const queries = new QueryClient({
-  defaultOptions: { queries: { refetchOnWindowFocus: false, retry: false } },
+  defaultOptions: {
+    queries: {
+      networkMode: "always", // the API may be on this machine, whatever the network
+      refetchOnWindowFocus: false,
+      retry: false,
+    },
+  },
 });
 
 const root = document.getElementById("root");

@@ -71,6 +71,18 @@ test("an order that the same session may not give is refused at once", async () 
   expect(sent).toEqual(["POST /engine/kill old", "GET /session old"]);
 });
 
+test("a session that cannot be ended goes on, and its end is told", async () => {
+  const told: unknown[] = [];
+  whenSession((session) => told.push(session));
+  replaced({ status: 200, csrf: "fresh" });
+  await resume();
+  vi.stubGlobal("fetch", () => Promise.reject(new TypeError("refused")));
+  await expect(logout()).rejects.toThrow("The API does not answer");
+  replaced({ status: 401 });
+  await expect(resume()).rejects.toThrow();
+  expect(told).toEqual([null]);
+});
+
 test("a session that has ended is told once, one that was left is not", async () => {
   const told: unknown[] = [];
   whenSession((session) => told.push(session));

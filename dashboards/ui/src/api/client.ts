@@ -109,8 +109,15 @@ export const resume = (): Promise<Session> => begun(ask<Session>("GET", "/sessio
 export const login = (token: string): Promise<Session> =>
   begun(ask<Session>("POST", "/session", { token }));
 
+/** End the session; where the API does not answer it goes on, and that is thrown. */
 export async function logout(): Promise<void> {
-  isIn = false;
-  await order<void>("DELETE", "/session");
+  isIn = false; // whoever asks for the end need not be told of it
+  try {
+    await order<void>("DELETE", "/session");
+  } catch (error) {
+    if (error instanceof Problem && error.status === 401) return;
+    isIn = true;
+    throw error;
+  }
   isIn = false;
 }

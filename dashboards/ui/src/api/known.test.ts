@@ -65,6 +65,24 @@ test.each([
   expect(running.isSilent).toBe(false);
 });
 
+test("an engine that was given up has failed, and is not told as stopped", () => {
+  const heard = learned(UNKNOWN, statusWith(engineWith()), 1_000);
+  const gone = statusWith(null, false, false);
+  gone.process.problem = "ended in the middle";
+  const failed = learned(heard, gone, 2_000);
+  expect(activityOf(failed)).toEqual({
+    word: "FAILED",
+    tone: "bad",
+    why: "ended in the middle",
+  });
+});
+
+test("an engine that was never heard here and runs on is silent after a while", () => {
+  const first = learned(UNKNOWN, statusWith(null), 1_000);
+  expect(activityOf(first).word).toBe("STARTING");
+  expect(activityOf(learned(first, statusWith(null), 11_001)).word).toBe("SILENT");
+});
+
 test.each([
   [{}, "TRADING", "good"],
   [{ books: { A: { state: "SYNCED" }, B: { state: "STALE" } } }, "TRADING", "warn"],

@@ -13,7 +13,7 @@ export interface Known {
   engineAt: number;
   /** Since when the API has told of no engine; 0 while it tells of one. */
   unheardAt: number;
-  /** Whether an engine that was heard runs on and says nothing. */
+  /** Whether an engine runs and says nothing, or no more. */
   isSilent: boolean;
 }
 
@@ -27,10 +27,14 @@ export const UNKNOWN: Known = {
   isSilent: false,
 };
 
+/** An engine that runs says something within this, or hangs. */
+const STARTS_WITHIN_MS = 10_000;
+
 /** What is known once the API has told a state. */
 export function learned(before: Known, status: Status, now: number): Known {
   const engine = status.engine ?? null;
   const wasHeard = !!before.status?.engine || before.isSilent;
+  const isOverdue = !!before.unheardAt && now - before.unheardAt > STARTS_WITHIN_MS;
   return {
     status,
     isConnected: true,
@@ -38,13 +42,19 @@ export function learned(before: Known, status: Status, now: number): Known {
     engine: engine ?? before.engine,
     engineAt: engine ? now : before.engineAt,
     unheardAt: engine ? 0 : before.unheardAt || now,
-    isSilent: !engine && status.process.is_running && wasHeard,
+    isSilent: !engine && status.process.is_running && (wasHeard || isOverdue),
   };
 }
 
 /** Whether what is shown of the engine is true now. */
 export const isHeard = (known: Known): boolean =>
   known.isConnected && !!known.status?.engine;
+
+/** Whether an engine that should run was given up: nobody stopped it. */
+export const hasFailed = (known: Known): boolean => {
+  const standing = known.status?.process;
+  return !!standing?.problem && !standing.is_wanted && !standing.is_running;
+};
 
 /** Whether an engine should be heard: it runs, or is to run. */
 export const isExpected = (known: Known): boolean => {
@@ -78,6 +88,7 @@ export function activityOf(known: Known): Activity {
 function absent(known: Known): Activity {
   const why = known.status?.process.problem ?? "";
   if (known.isSilent) return { word: "SILENT", tone: "bad", why };
+  if (hasFailed(known)) return { word: "FAILED", tone: "bad", why };
   return { word: isExpected(known) ? "STARTING" : "STOPPED", tone: "warn", why };
 }
 

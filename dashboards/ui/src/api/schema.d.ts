@@ -818,6 +818,7 @@ export interface components {
          */
         Telemetry: {
             run_id: string;
+            begun_anew: number;
             mode: string;
             now_ns: number;
             data_age_ms: number | null;

@@ -56,6 +56,7 @@ export class StateStream {
     const socket = this.socket;
     this.socket = null;
     socket?.close();
+    this.tell({ ...this.known, isConnected: false });
   }
 
   readonly subscribe = (listener: () => void): (() => void) => {

@@ -168,7 +168,7 @@ function LimitBar(props: { name: string; limit: Limit }) {
 export function Limits() {
   const limits = useEngine((engine) => engine.limits);
   return (
-    <Panel title="Risk limits" className="risk">
+    <Panel title="Risk limits" className="risk" aside={<LastHeard />}>
       {limits ? (
         <ul className="limits">
           {Object.entries(limits).map(([name, limit]) => (
@@ -187,7 +187,13 @@ export function Refusals() {
   if (!refused) return <NeverHeard />;
   const counts = Object.entries(refused).sort(([, a], [, b]) => b - a);
   const most = counts[0]?.[1] ?? 1;
-  if (counts.length === 0) return <Nothing>No signal was refused in this run.</Nothing>;
+  if (counts.length === 0) {
+    return (
+      <Nothing>
+        No signal was refused in this run. <LastHeard />
+      </Nothing>
+    );
+  }
   return (
     <ul className="limits" aria-label="Refused signals of this run by reason">
       {counts.map(([reason, count]) => (

@@ -1,15 +1,17 @@
 /** The questions of somebody who has five seconds. */
 
 import { useQuery } from "@tanstack/react-query";
+import type { ReactNode } from "react";
 
 import { get } from "../api/client";
-import { isExpected, isHeard } from "../api/known";
+import { hasFailed, isExpected, isHeard } from "../api/known";
 import { useEngine, useKnown } from "../api/stream";
 import type { Entry, Evidence, Pnl } from "../api/types";
 import { clockSeconds, percent } from "../lib/format";
 import { told } from "../lib/events";
 import { add, shown } from "../lib/money";
 import { useFailure } from "./Asked";
+import { Guarded } from "./Guarded";
 import { LastHeard } from "./Heard";
 import { Money } from "./Parts";
 import { useActivity } from "./StatusBar";
@@ -61,11 +63,13 @@ function Data() {
 function Held() {
   const heard = useKnown(isHeard);
   const wasHeard = useKnown((known) => known.engine !== null);
-  const isStopped = useKnown((known) => known.isConnected && !isExpected(known));
+  const isStopped = useKnown(
+    (known) => known.isConnected && !isExpected(known) && !hasFailed(known),
+  );
   const before = isStopped ? "Last known: " : "Unknown; last known: ";
   const positions = useEngine((engine) => engine.positions) ?? [];
   return (
-    <div className={`answer ${heard || isStopped ? "" : "bad"}`}>
+    <div className={`answer ${heard || (isStopped && !positions.length) ? "" : "bad"}`}>
       <dt>What do I hold?</dt>
       <dd data-name="held">
         {!heard && (wasHeard ? before : "Unknown")}
@@ -75,7 +79,7 @@ function Held() {
         {positions.length > 0 && (
           <>
             <Money value={positions.map((one) => one.net).reduce(add)} isGain /> net if
-            closed now
+            closed {heard ? "now" : "then"}
             <small>
               {positions
                 .map((one) => `${one.direction} ${one.quantity} ${one.symbol}`)
@@ -105,6 +109,7 @@ function Sum(props: { pnl: Pnl; prefix: string }) {
 
 function Made() {
   const engine = useEngine((engine) => engine);
+  const heard = useKnown(isHeard);
   return (
     <div className="answer">
       <dt>What have I made after fees?</dt>
@@ -113,6 +118,7 @@ function Made() {
           "–"
         ) : (
           <>
+            {!heard && "Unknown; last known: "}
             <Money value={engine.day.net} isGain name="day-pnl" /> today (UTC)
             <small>
               = <Sum pnl={engine.day} prefix="day-" />
@@ -121,6 +127,9 @@ function Made() {
               since the account began <Money value={engine.net} isGain name="net" /> ={" "}
               <Sum pnl={engine} prefix="" />; equity{" "}
               <Money value={engine.equity} name="equity" />
+            </small>
+            <small>
+              <LastHeard />
             </small>
           </>
         )}
@@ -191,14 +200,22 @@ function Why() {
   );
 }
 
+const ANSWERS: [string, () => ReactNode][] = [
+  ["Data", Data],
+  ["What is held", Held],
+  ["P&L", Made],
+  ["Edge", Edge],
+  ["Why", Why],
+];
+
 export function Answers() {
   return (
     <dl className="answers">
-      <Data />
-      <Held />
-      <Made />
-      <Edge />
-      <Why />
+      {ANSWERS.map(([name, Answer]) => (
+        <Guarded key={name} name={name} className="answer">
+          <Answer />
+        </Guarded>
+      ))}
     </dl>
   );
 }

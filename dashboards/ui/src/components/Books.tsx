@@ -20,6 +20,12 @@ import {
 
 const BPS = 10_000;
 
+/** B/A above which a book is in the zone BUY, and below which in SELL. */
+export interface Zones {
+  buyAbove: number;
+  sellBelow: number;
+}
+
 const priceOf = (side: [string, string][] | undefined): string | undefined =>
   side?.[0]?.[0];
 
@@ -144,8 +150,8 @@ function Level(props: { side: string; level: [string, string]; most: number }) {
 }
 
 /** Share of bids among both volumes, with the zones' edges. */
-function Gauge(props: { book: Book; buyAbove: number; sellBelow: number }) {
-  const { book } = props;
+function Gauge(props: { book: Book; zones: Zones | null }) {
+  const { book, zones } = props;
   const [bids, asks] = [volume(book.bids), volume(book.asks)];
   const total = Number(bids) + Number(asks);
   const share = total ? Number(bids) / total : 0.5;
@@ -160,25 +166,34 @@ function Gauge(props: { book: Book; buyAbove: number; sellBelow: number }) {
       aria-valuenow={Math.round(share * 100)}
       aria-valuetext={`bids ${bids}, asks ${asks}, zone ${book.zone ?? "unknown"}`}
     >
-      <span className="zone sell" style={{ inlineSize: edge(props.sellBelow) }} />
-      <span className="zone buy" style={{ insetInlineStart: edge(props.buyAbove) }} />
+      {zones && (
+        <>
+          <span className="zone sell" style={{ inlineSize: edge(zones.sellBelow) }} />
+          <span
+            className="zone buy"
+            style={{ insetInlineStart: edge(zones.buyAbove) }}
+          />
+          <span className="label start">SELL &lt; {zones.sellBelow}</span>
+          <span className="label end">BUY &gt; {zones.buyAbove}</span>
+        </>
+      )}
       <span className="needle" style={{ insetInlineStart: `${share * 100}%` }} />
-      <span className="label start">SELL &lt; {props.sellBelow}</span>
-      <span className="label end">BUY &gt; {props.buyAbove}</span>
     </div>
   );
 }
 
-export function Ladder(props: { symbol: string; buyAbove: number; sellBelow: number }) {
+export function Ladder(props: { symbol: string; zones: Zones | null }) {
   const last = useEngine((engine) => engine.books[props.symbol]);
   const heard = useKnown(isHeard);
   const book = last && seen(last, heard);
   if (!book || book.bids.length + book.asks.length === 0) {
     return (
       <Panel title="Book" className="book">
-        <Nothing>
-          {book ? `${props.symbol} is ${book.state}.` : "No book chosen."}
-        </Nothing>
+        {book ? (
+          <Nothing>{`${props.symbol} is ${book.state}.`}</Nothing>
+        ) : (
+          <NeverHeard />
+        )}
       </Panel>
     );
   }
@@ -208,9 +223,7 @@ export function Ladder(props: { symbol: string; buyAbove: number; sellBelow: num
           <Level key={`b${level[0]}`} side="bid" level={level} most={most} />
         ))}
       </div>
-      {isTrue(book) && (
-        <Gauge book={book} buyAbove={props.buyAbove} sellBelow={props.sellBelow} />
-      )}
+      {isTrue(book) && <Gauge book={book} zones={props.zones} />}
     </Panel>
   );
 }

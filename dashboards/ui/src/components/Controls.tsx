@@ -30,7 +30,7 @@ const ASKED: Record<"flatten" | "stop", Verb> = {
 };
 
 export function Controls(props: { isOperator: boolean }) {
-  const isHeard = useKnown((known) => !!known.status?.engine);
+  const isThere = useKnown((known) => !!known.status?.engine);
   const isToStop = useKnown(isExpected);
   const isPaused = useKnown((known) => !!known.status?.engine?.is_paused);
   const isConnected = useKnown((known) => known.isConnected);
@@ -50,7 +50,7 @@ export function Controls(props: { isOperator: boolean }) {
   };
   return (
     <div className="controls" role="group" aria-label="Engine">
-      {isHeard && (
+      {isThere && (
         <>
           <button
             type="button"
@@ -73,7 +73,7 @@ export function Controls(props: { isOperator: boolean }) {
           </button>
         </>
       )}
-      {isHeard || isToStop ? (
+      {isThere || isToStop ? (
         <button type="button" disabled={isShut} onClick={() => setAsked(ASKED.stop)}>
           Stop
         </button>

@@ -15,6 +15,8 @@ import { stream, useEngine } from "../api/stream";
 import type { Point } from "../api/types";
 import { type Level, killLevels } from "../lib/limits";
 import { shown } from "../lib/money";
+import { Failed, useFailure } from "./Asked";
+import { LastHeard } from "./Heard";
 import { Money, Panel } from "./Parts";
 import { colours, useSeries } from "./charts";
 
@@ -37,7 +39,7 @@ const area = () => {
 
 /** Draws what the archive holds and the stream as it goes on. */
 function useEquity(series: Series | null) {
-  const points = useQuery({
+  const asked = useQuery({
     queryKey: ["equity"],
     queryFn: () => {
       const since = Math.floor(Date.now() / 1_000) - SHOWN_S;
@@ -45,7 +47,8 @@ function useEquity(series: Series | null) {
     },
     refetchInterval: 300_000, // also forgets what is older than a day
     retry: 1,
-  }).data;
+  });
+  const points = asked.data;
   useEffect(() => {
     if (!series) return;
     const known = (points ?? []).map((point) => ({
@@ -63,6 +66,7 @@ function useEquity(series: Series | null) {
       series.update({ time, value: Number(engine.equity) });
     });
   }, [series, points]);
+  return asked;
 }
 
 /** A line at each level, seen where it is in range. */
@@ -96,7 +100,8 @@ export function EquityChart() {
     equity !== undefined && limits && day !== undefined && drawdown !== undefined
       ? killLevels({ equity, day_pnl: day, drawdown, limits })
       : undefined;
-  useEquity(series);
+  const asked = useEquity(series);
+  const failure = useFailure(asked);
   useLevels(series, levels);
   return (
     <Panel
@@ -105,12 +110,18 @@ export function EquityChart() {
       aside={
         drawdown === undefined ? null : (
           <span>
-            drawdown <Money value={drawdown} name="drawdown" />
+            drawdown <Money value={drawdown} name="drawdown" /> <LastHeard />
           </span>
         )
       }
     >
       <div className="chart" ref={place} role="img" aria-label="Equity over the day" />
+      {failure && (
+        <Failed
+          why={`The past is not known: ${failure}`}
+          onRetry={() => void asked.refetch()}
+        />
+      )}
       <ul className="legend" aria-label="Levels of equity that kill">
         {levels?.map(({ name, equity, left }) => (
           <li key={name} data-name={`level-${name}`} data-value={equity}>

@@ -2,8 +2,9 @@
 
 import { useMemo } from "react";
 
+import type { Entry } from "../api/types";
 import { BOOKS, COMMANDS, REFUSALS, TRADES } from "../lib/events";
-import { type Line, linesOf } from "../lib/feed";
+import { type Line, linesOf, refusalsIn } from "../lib/feed";
 import { clock } from "../lib/format";
 import { useEntries } from "./Answers";
 import { Asked } from "./Asked";
@@ -50,11 +51,11 @@ function All() {
   );
 }
 
-const feedOf = (kinds: readonly string[]) =>
+const feedOf = (kinds: readonly string[], pick = (entries: Entry[]) => entries) =>
   function Some() {
     return (
       <Asked query={useEntries(kinds, LIMIT)} nothing={NOTHING}>
-        {(found) => <Feed lines={linesOf(found)} />}
+        {(found) => <Feed lines={linesOf(pick(found))} />}
       </Asked>
     );
   };
@@ -62,7 +63,7 @@ const feedOf = (kinds: readonly string[]) =>
 const TABS: Tab[] = [
   ["All", All],
   ["Trades", feedOf(TRADES)],
-  ["Refusals", feedOf(REFUSALS)],
+  ["Refusals", feedOf(REFUSALS, refusalsIn)],
   ["Commands", feedOf(COMMANDS)],
   ["Books", feedOf(BOOKS)],
 ];

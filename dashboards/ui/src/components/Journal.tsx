@@ -4,7 +4,7 @@ import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 
 import { get } from "../api/client";
-import type { Day, Trade } from "../api/types";
+import type { Day, Entry, Trade } from "../api/types";
 import { clock, clockSeconds, words } from "../lib/format";
 import { Orders, Refusals } from "./Account";
 import { useEntries } from "./Answers";
@@ -21,6 +21,12 @@ const FILL_COLUMNS: Column[] = [
   [{ name: "Fee", width: 7 }],
   "As",
 ];
+
+/** Of the account, and of no order of this engine: somebody else, or the exchange. */
+const isOutside = (fill: Entry): boolean => fill.kind === "outside_fill";
+
+const asWhat = (fill: Entry): string =>
+  isOutside(fill) ? "not ours" : fill["is_maker"] ? "maker" : "taker";
 
 function Fills() {
   const query = useEntries(["fill", "outside_fill"], 50);
@@ -40,7 +46,7 @@ function Fills() {
               <td className="number">
                 <Money value={String(fill["fee"])} />
               </td>
-              <td>{fill["is_maker"] ? "maker" : "taker"}</td>
+              <td className={isOutside(fill) ? "loss" : ""}>{asWhat(fill)}</td>
             </tr>
           ))}
         </Table>

@@ -12,8 +12,9 @@ export const HOLD_MS = 800;
 const HOLD = { "--hold": `${HOLD_MS}ms` } as CSSProperties;
 
 function unconfirmed(error: Error): string {
-  const isUnheard = error instanceof Problem && error.status === 0;
-  if (!isUnheard) return `Not killed: ${error.message}`;
+  const isRefused =
+    error instanceof Problem && error.status >= 400 && error.status < 500;
+  if (isRefused) return `Not killed: ${error.message}`;
   return `Not confirmed: ${error.message}. In a terminal, "mft kill" needs no API.`;
 }
 
@@ -121,7 +122,7 @@ export function KillSwitch(props: { isOperator: boolean }) {
           {props.isOperator ? help : "needs the operator's token"}
         </span>
       </div>
-      {problem && !isKilled && (
+      {problem && (
         <div className="kill-problem">
           <p className="problem" role="alert">
             {problem}

@@ -70,7 +70,7 @@ export const Nothing = (props: { children: ReactNode }) => (
 );
 
 /** A heading, and room for so many characters that is kept whatever they are. */
-export interface Roomy {
+interface Roomy {
   name: string;
   width: number;
 }
@@ -101,16 +101,10 @@ function Heading({ column }: { column: Column }) {
 export function Table(props: {
   label: string;
   columns: Column[];
-  className?: string;
   children: ReactNode;
 }) {
   return (
-    <div
-      className={`scrolled ${props.className ?? ""}`}
-      role="region"
-      aria-label={props.label}
-      tabIndex={0}
-    >
+    <div className="scrolled" role="region" aria-label={props.label} tabIndex={0}>
       <table>
         <thead>
           <tr>

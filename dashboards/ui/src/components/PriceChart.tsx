@@ -13,15 +13,17 @@ import {
   type WhitespaceData,
   createSeriesMarkers,
 } from "lightweight-charts";
-import { useEffect, useMemo } from "react";
+import { useEffect, useMemo, useRef } from "react";
 
 import { get } from "../api/client";
-import { stream, useKnown } from "../api/stream";
+import { stream, useEngine } from "../api/stream";
 import type { Bar, Book, Position } from "../api/types";
 import { decimalsOf } from "../lib/format";
 import { type Mark, counted, marksOf } from "../lib/marks";
 import { type Drawn, HOLE_S, Window } from "../lib/points";
 import { useEntries } from "./Answers";
+import { Failed, useFailure } from "./Asked";
+import { useNow } from "./Heard";
 import { Panel } from "./Parts";
 import { colours, useSeries } from "./charts";
 
@@ -104,7 +106,7 @@ function useBars(symbol: string) {
     refetchInterval: 30_000, // the archive is behind, and a sleeping tab misses some
     gcTime: 0,
     retry: 1,
-  }).data;
+  });
 }
 
 /** Draws bars as they were and the stream as it goes on. */
@@ -135,14 +137,23 @@ function usePrice(series: Series | null, symbol: string, bars: Bar[] | undefined
   }, [series, symbol, bars, points]);
 }
 
-/** Marks of the symbol's own journal, and of no second that is not drawn. */
-function useMarks(symbol: string): Mark[] {
-  const signals = useEntries(SIGNALS, 200, EVERY_MS, symbol).data;
-  const fills = useEntries(FILLS, 300, EVERY_MS, symbol).data;
-  return useMemo(
-    () => marksOf([...(fills ?? []), ...(signals ?? [])], nowS() - SHOWN_S),
-    [signals, fills],
+/** Marks of the symbol's own journal, of the time that is drawn; else why not. */
+function useMarks(symbol: string): { marks: Mark[]; told: string } {
+  const signals = useEntries(SIGNALS, 200, EVERY_MS, symbol);
+  const fills = useEntries(FILLS, 300, EVERY_MS, symbol);
+  const why = [useFailure(signals), useFailure(fills)].find(Boolean);
+  const minute = Math.floor(useNow(EVERY_MS) / 60_000); // they grow old by themselves
+  const entries = useMemo(
+    () => signals.data && fills.data && [...fills.data, ...signals.data],
+    [signals.data, fills.data],
   );
+  const marks = useMemo(
+    () => marksOf(entries ?? [], nowS() - SHOWN_S),
+    [entries, minute],
+  );
+  const known = entries ? `last ${SHOWN_S / 60} min: ${counted(marks)}` : "";
+  if (why) return { marks, told: `marks ${known ? "not renewed" : "unknown"}: ${why}` };
+  return { marks, told: known || "asking for marks" };
 }
 
 function useMarkers(series: Series | null, marks: Mark[], bars: Bar[] | undefined) {
@@ -166,17 +177,25 @@ function useStakes(series: Series | null, position: Position | undefined) {
   }, [series, stakes]);
 }
 
+/** Decimals of the symbol's prices, as they were last quoted. */
+function usePrecision(symbol: string): number {
+  const price = useEngine((engine) => engine.books[symbol]?.bids[0]?.[0]);
+  const last = useRef({ symbol, decimals: decimalsOf(price) });
+  if (price !== undefined) last.current = { symbol, decimals: decimalsOf(price) };
+  return last.current.symbol === symbol ? last.current.decimals : decimalsOf(price);
+}
+
 export function PriceChart(props: { symbol: string }) {
   const { symbol } = props;
   const { place, series } = useSeries(LineSeries, line);
-  const position = useKnown((known) =>
-    known.status?.engine?.positions.find((one) => one.symbol === symbol),
+  const position = useEngine((engine) =>
+    engine.positions.find((one) => one.symbol === symbol),
   );
-  const precision = useKnown((known) =>
-    decimalsOf(known.status?.engine?.books[symbol]?.bids[0]?.[0]),
-  );
-  const marks = useMarks(symbol);
-  const bars = useBars(symbol);
+  const precision = usePrecision(symbol);
+  const { marks, told } = useMarks(symbol);
+  const asked = useBars(symbol);
+  const failure = useFailure(asked);
+  const bars = asked.data;
   usePrice(series, symbol, bars);
   useMarkers(series, marks, bars);
   useStakes(series, position);
@@ -186,7 +205,6 @@ export function PriceChart(props: { symbol: string }) {
     });
   }, [series, precision]);
 
-  const told = `last ${SHOWN_S / 60} min: ${counted(marks)}`;
   return (
     <Panel
       title={symbol ? `Price of ${symbol}` : "Price"}
@@ -199,6 +217,12 @@ export function PriceChart(props: { symbol: string }) {
         role="img"
         aria-label={`Middle price of ${symbol}; ${told}`}
       />
+      {failure && (
+        <Failed
+          why={`The past is not known: ${failure}`}
+          onRetry={() => void asked.refetch()}
+        />
+      )}
       <p className="legend">● signal, ▲▼ entry, ■ exit and its reason</p>
     </Panel>
   );

@@ -101,6 +101,7 @@ export function StatusBar(props: {
   const latency = useEngine((engine) => engine.latency);
   const nowNs = useEngine((engine) => engine.now_ns);
   const activity = useActivity();
+  const [problem, setProblem] = useState("");
   const heard = useKnown(isHeard);
   useTitle();
   const states = Object.values(books ?? {}).map((book) => book.state);
@@ -155,10 +156,19 @@ export function StatusBar(props: {
         <button
           type="button"
           title={`Logged in as ${props.session.role}`}
-          onClick={() => void logout().finally(props.onLogout)}
+          onClick={() =>
+            void logout().then(props.onLogout, (error: Error) =>
+              setProblem(`Not logged out: ${error.message}`),
+            )
+          }
         >
           Log out
         </button>
+        {problem && (
+          <p className="problem" role="alert">
+            {problem}
+          </p>
+        )}
       </div>
     </>
   );

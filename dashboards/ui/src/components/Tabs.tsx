@@ -2,6 +2,8 @@
 
 import { type ReactNode, useId, useState } from "react";
 
+import { Guarded } from "./Guarded";
+
 export type Tab = [string, () => ReactNode];
 
 export function Tabs(props: { label: string; tabs: Tab[] }) {
@@ -38,7 +40,9 @@ export function Tabs(props: { label: string; tabs: Tab[] }) {
         ))}
       </div>
       <div role="tabpanel" id={`${id}-content`} aria-labelledby={`${id}-${chosen}`}>
-        <Content key={chosen} />
+        <Guarded key={chosen} name={`${label}: ${tabs[chosen]?.[0]}`}>
+          <Content />
+        </Guarded>
       </div>
     </>
   );

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 
 import type { Entry } from "../api/types";
 import { COMMANDS } from "./events";
-import { linesOf } from "./feed";
+import { linesOf, refusalsIn } from "./feed";
 
 let sequence = 0;
 
@@ -116,4 +116,10 @@ test("COMMANDS hold kills and the account's own news", () => {
     expect(COMMANDS).toContain(kind);
   }
   expect(COMMANDS).not.toContain("refused");
+});
+
+test("refusalsIn leaves out signals that were traded", () => {
+  const traded = signal(1_000);
+  const entries = [traded, signal(2_000), refused(2_000, "cooldown")];
+  expect(refusalsIn(entries)).toEqual(entries.slice(1));
 });

@@ -38,11 +38,11 @@ function grouped(entries: readonly Entry[]): Group[] {
     return group;
   };
   for (const entry of [...entries].sort(isOlder)) {
-    const { kind, run_id, symbol } = entry;
-    const decided = signals.get(`${run_id} ${symbol} ${entry.received_ns}`);
+    const { kind, run_id } = entry;
+    const decided = signals.get(causeOf(entry));
     const order = orders.get(`${run_id} ${orderId(entry)}`);
     if (kind === "signal") {
-      signals.set(`${run_id} ${symbol} ${entry.received_ns}`, begin(entry));
+      signals.set(causeOf(entry), begin(entry));
     } else if (kind === "refused" && decided?.length === 1) {
       decided.push(entry);
     } else if (kind === "approved") {
@@ -115,6 +115,17 @@ function lineOf(group: Group): Line {
     tone: toneOf(newest),
     count: 1,
   };
+}
+
+const causeOf = (entry: Entry): string =>
+  `${entry.run_id} ${entry.symbol} ${entry.received_ns}`;
+
+/** Without signals of which no refusal is known: those were traded. */
+export function refusalsIn(entries: readonly Entry[]): Entry[] {
+  const refused = new Set(entries.filter(isRefusal).map(causeOf));
+  return entries.filter(
+    (entry) => entry.kind !== "signal" || refused.has(causeOf(entry)),
+  );
 }
 
 /** Lines, newest first.

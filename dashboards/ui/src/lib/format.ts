@@ -2,12 +2,18 @@
 
 const NS_PER_MS = 1_000_000;
 
-/** A moment as UTC, `12:34:56.789`. */
-export const clock = (ns: number): string =>
-  new Date(ns / NS_PER_MS).toISOString().slice(11, 23);
+/** A moment as UTC, `12:34:56.789`; with its day before it where that is not today. */
+export const clock = (ns: number, now: number = Date.now()): string =>
+  dated(new Date(ns / NS_PER_MS).toISOString(), now, 23);
 
 /** A moment as UTC, to the second. */
-export const clockSeconds = (ns: number): string => clock(ns).slice(0, 8);
+export const clockSeconds = (ns: number, now: number = Date.now()): string =>
+  dated(new Date(ns / NS_PER_MS).toISOString(), now, 19);
+
+function dated(iso: string, now: number, end: number): string {
+  const isToday = iso.slice(0, 10) === new Date(now).toISOString().slice(0, 10);
+  return (isToday ? "" : `${iso.slice(5, 10)} `) + iso.slice(11, end);
+}
 
 /** A day and a time in UTC. */
 export const moment = (ns: number): string =>

@@ -60,7 +60,14 @@ test.each<[string, KillProgress | null, Engine | null, boolean, string | undefin
     null,
     engineWith(5),
     false,
-    "Closing everything",
+    "Flat when last heard",
+  ],
+  [
+    "an engine that is silent, not flat before",
+    null,
+    engineWith(null, [HELD]),
+    false,
+    "Not confirmed flat",
   ],
   [
     "one that failed beside an engine that trades",

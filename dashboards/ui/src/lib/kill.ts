@@ -37,12 +37,19 @@ function isPast(kill: KillProgress | null, engine: Engine | null, isHeard: boole
   return isHeard && kill.is_done && !hasFailed;
 }
 
-function headingOf(ms: number | null, kill: KillProgress | null): string {
+function headingOf(
+  ms: number | null,
+  kill: KillProgress | null,
+  engine: Engine | null,
+  isHeard: boolean,
+): string {
   if (ms === 0) return "Flat"; // before this start, or nothing was held: no duration
   if (ms !== null) return `Flat ${(ms / 1_000).toFixed(2)} s after the kill`;
-  return kill?.is_done && kill.after_ms == null
-    ? "Not confirmed flat"
-    : "Closing everything";
+  const isFollowed = !!kill && !kill.is_done;
+  if (isHeard && engine?.killed) return "Closing everything";
+  if (isFollowed) return "Closing everything";
+  const wasFlat = engine?.killed?.flat_after_ns != null && !engine.positions.length;
+  return wasFlat && !kill ? "Flat when last heard" : "Not confirmed flat";
 }
 
 /** The story so far; null where there is none to tell. `engine` is the last heard. */
@@ -71,5 +78,10 @@ export function killStory(
     }
   } else lines.push("confirmed: nothing is held");
   const problem = kill?.problem ?? "";
-  return { heading: headingOf(ms, kill), lines, problem, isFlat: ms !== null };
+  return {
+    heading: headingOf(ms, kill, engine, isHeard),
+    lines,
+    problem,
+    isFlat: ms !== null,
+  };
 }

@@ -8,6 +8,9 @@ test.each([
   ["-0.0049", 2, "0.00"],
   ["1234567", 0, "1,234,567"],
   ["0.1", 4, "0.1000"],
+  ["0E-8", 2, "0.00"],
+  ["-1.25E-7", 8, "-0.00000013"],
+  ["1.5E+3", 0, "1,500"],
   ["999.995", 2, "1,000.00"],
   ["123456789012345678901234.5", 1, "123,456,789,012,345,678,901,234.5"],
 ])("shown %s with %i decimals is %s", (text, decimals, expected) => {
@@ -38,5 +41,5 @@ test("along goes from stop to target, of a long and of a short", () => {
 });
 
 test("what is no number is refused", () => {
-  expect(() => shown("1e5", 2)).toThrow("Expected a decimal number, was 1e5");
+  expect(() => shown("1e-5.5", 2)).toThrow("Expected a decimal number, was 1e-5.5");
 });

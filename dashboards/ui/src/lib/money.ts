@@ -1,6 +1,7 @@
 /** Money and prices: text with an exact decimal number, never a binary one. */
 
-const NUMBER = /^(-?)(\d+)(?:\.(\d+))?$/;
+/** Python writes small amounts and a zero of many decimals with an exponent. */
+const NUMBER = /^(-?)(\d+)(?:\.(\d+))?(?:E([+-]\d{1,2}|\d{1,2}))?$/i;
 
 interface Scaled {
   units: bigint;
@@ -10,8 +11,12 @@ interface Scaled {
 function scaled(text: string): Scaled {
   const found = NUMBER.exec(text);
   if (!found) throw new RangeError(`Expected a decimal number, was ${text}`);
-  const [, sign, whole, fraction = ""] = found;
-  return { units: BigInt(`${sign}${whole}${fraction}`), decimals: fraction.length };
+  const [, sign, whole, fraction = "", exponent = "0"] = found;
+  const units = BigInt(`${sign}${whole}${fraction}`);
+  const decimals = fraction.length - Number(exponent);
+  return decimals < 0
+    ? { units: units * 10n ** BigInt(-decimals), decimals: 0 }
+    : { units, decimals };
 }
 
 function rescaled({ units, decimals }: Scaled, to: number): bigint {

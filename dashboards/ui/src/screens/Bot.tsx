@@ -9,7 +9,7 @@ import { useEngine, useKnown } from "../api/stream";
 import type { Config, Session } from "../api/types";
 import { Limits, Positions } from "../components/Account";
 import { Answers } from "../components/Answers";
-import { Books, Ladder } from "../components/Books";
+import { Books, Ladder, type Zones, bySymbol } from "../components/Books";
 import { Controls } from "../components/Controls";
 import { EquityChart } from "../components/EquityChart";
 import { Events } from "../components/Events";
@@ -17,21 +17,22 @@ import { Guarded } from "../components/Guarded";
 import { Records } from "../components/Journal";
 import { PriceChart } from "../components/PriceChart";
 
-/** The zones' edges of the running engine, else of the next one. */
-function useZones(): { buyAbove: number; sellBelow: number } {
+/** The zones' edges of the running engine, else of the next one; null: not known. */
+function useZones(): Zones | null {
   const runId = useEngine((engine) => engine.run_id);
   const { data } = useQuery({
     queryKey: ["config", runId],
     queryFn: () => get<Config>("/config"),
+    refetchInterval: ({ state }) => (state.data ? false : 5_000),
   });
-  const setting = (name: string, usual: number): number => {
+  const setting = (name: string): number => {
     const found = data?.settings.find((one) => one.name === name);
-    return found ? Number(found.running ?? found.value) : usual;
+    return Number(found?.running ?? found?.value);
   };
-  return {
-    buyAbove: setting("buy_above", 3),
-    sellBelow: setting("sell_below", 0.33),
-  };
+  return (
+    (data && { buyAbove: setting("buy_above"), sellBelow: setting("sell_below") }) ??
+    null
+  );
 }
 
 const KEPT = "mft.symbol";
@@ -40,7 +41,7 @@ const KEPT = "mft.symbol";
 function useSymbol(): [string, (symbol: string) => void] {
   const [chosen, setChosen] = useState(sessionStorage.getItem(KEPT) ?? "");
   const found = useEngine(({ books }) =>
-    chosen in books ? chosen : (Object.keys(books).sort()[0] ?? ""),
+    chosen in books ? chosen : (bySymbol(books)[0]?.[0] ?? ""),
   );
   const choose = (symbol: string): void => {
     sessionStorage.setItem(KEPT, symbol);
@@ -55,7 +56,7 @@ export function Bot(props: { session: Session }) {
   const isOperator = props.session.role === "operator";
   const isFresh = useKnown(isHeard);
   const [symbol, choose] = useSymbol();
-  const { buyAbove, sellBelow } = useZones();
+  const zones = useZones();
   return (
     <main className={isFresh ? "bot" : "bot unheard"}>
       <h1 className="hidden">Bot control</h1>
@@ -75,7 +76,7 @@ export function Bot(props: { session: Session }) {
           <PriceChart symbol={symbol} />
         </Guarded>
         <Guarded name="Book" className="book">
-          <Ladder symbol={symbol} buyAbove={buyAbove} sellBelow={sellBelow} />
+          <Ladder symbol={symbol} zones={zones} />
         </Guarded>
         <Guarded name="Positions" className="positions">
           <Positions />

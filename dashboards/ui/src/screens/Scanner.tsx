@@ -5,6 +5,7 @@ import { type FormEvent, useMemo, useState } from "react";
 
 import { get, post } from "../api/client";
 import type { Scan, Scanned, Session } from "../api/types";
+import { Asked, Failed, useFailure } from "../components/Asked";
 import { Badge, Nothing, Panel } from "../components/Parts";
 import { moment, percent } from "../lib/format";
 import { shown } from "../lib/money";
@@ -306,6 +307,7 @@ export function Scanner(props: { session: Session }) {
     refetchInterval: 1_000,
   });
   const scan = status.data;
+  const failure = useFailure(status);
   const scans = useQuery({
     queryKey: ["scans", scan?.scan_id, scan?.is_running],
     queryFn: () => get<Scan[]>("/scanner/scans?limit=20"),
@@ -326,7 +328,7 @@ export function Scanner(props: { session: Session }) {
       </p>
       <Panel title="New scan">
         <Order
-          isShut={!isOperator || !!scan?.is_running}
+          isShut={!isOperator || scan === undefined || scan?.is_running === true}
           onStarted={() => {
             setChosen("");
             void queries.invalidateQueries({ queryKey: ["scan"] });
@@ -349,6 +351,12 @@ export function Scanner(props: { session: Session }) {
               End it now
             </button>
           </p>
+        )}
+        {failure && (
+          <Failed
+            why={`Whether a scan runs is not known: ${failure}`}
+            onRetry={() => void status.refetch()}
+          />
         )}
         {(problem || scan?.problem) && (
           <p className="problem" role="alert">
@@ -376,14 +384,19 @@ export function Scanner(props: { session: Session }) {
           ) : null
         }
       >
-        {results.data?.length ? (
-          <Results rows={results.data} />
+        {shownId ? (
+          <Asked
+            query={results}
+            nothing={
+              scan?.is_running && scan.scan_id === shownId
+                ? "Results come when the scan has ended."
+                : "This scan has no result."
+            }
+          >
+            {(rows) => <Results rows={rows} />}
+          </Asked>
         ) : (
-          <Nothing>
-            {scan?.is_running
-              ? "Results come when the scan has ended."
-              : "No scan has a result yet."}
-          </Nothing>
+          scan === null && <Nothing>No scan was made yet.</Nothing>
         )}
       </Panel>
     </main>
