@@ -25,20 +25,22 @@ _log = structlog.get_logger()
 
 
 def persevere(
-    run: Callable[[], _T],
+    run: Callable[[int], _T],
     *,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> _T:
     """What `run` returns, begun anew where it raises EngineCrashed.
 
+    It is told how often it has begun anew.
+
     Any other error ends it, and EngineCrashed itself where it comes again and again.
     """
-    crashes = 0
+    crashes = begun_anew = 0
     while True:
         begun = clock()
         try:
-            return run()
+            return run(begun_anew)
         except EngineCrashed as error:
             if clock() - begun >= FORGIVEN_AFTER_S:
                 crashes = 0
@@ -47,3 +49,4 @@ def persevere(
             _log.exception("engine_restarts", reason=str(error))
             sleep(WAITS_S[crashes])
             crashes += 1
+            begun_anew += 1

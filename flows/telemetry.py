@@ -202,6 +202,8 @@ class Telemetry(msgspec.Struct, frozen=True, kw_only=True):
     """An engine at the moment `now_ns`."""
 
     run_id: str
+    begun_anew: int
+    """Times that its process crashed within, and began anew by itself."""
     mode: str
     now_ns: int
     data_age_ms: int | None
@@ -301,6 +303,7 @@ class Observer:
         rule: ImbalanceRule,
         symbols: Sequence[str] = (),
         taker_fee_bps: Decimal,
+        begun_anew: int = 0,
         order_latency: OrderLatency | None = None,
         recorder_waiting: Callable[[], int | None] = lambda: None,
     ) -> None:
@@ -315,6 +318,7 @@ class Observer:
             symbols, BookTold(BookState.EMPTY.value, None, 0, 0)
         )
         self._taker_fee_bps = taker_fee_bps
+        self._begun_anew = begun_anew
         self._order_latency = order_latency or OrderLatency()
         self._recorder_waiting = recorder_waiting
 
@@ -331,6 +335,7 @@ class Observer:
         known = [age for age in ages if age is not None]
         return Telemetry(
             run_id=self._run_id,
+            begun_anew=self._begun_anew,
             mode=self._mode,
             now_ns=now_ns,
             data_age_ms=min(known, default=None),

@@ -84,7 +84,9 @@ def trade(job: TradeJob, on_status: OnStatus = lambda _status: None) -> Telemetr
     go_first()
     with DataDirectory(job.data) as data:
         try:
-            return persevere(lambda: _trade(_rest_of(job, begun), data, on_status))
+            return persevere(
+                lambda anew: _trade(_rest_of(job, begun), data, on_status, anew)
+            )
         except EngineCrashed:
             _leave_to_watchdog(job, data)
             raise
@@ -107,7 +109,9 @@ def _rest_of(job: TradeJob, begun: float) -> TradeJob:
     return replace(job, market=replace(job.market, duration_s=left_s))
 
 
-def _trade(job: TradeJob, data: DataDirectory, on_status: OnStatus) -> Telemetry:
+def _trade(
+    job: TradeJob, data: DataDirectory, on_status: OnStatus, begun_anew: int
+) -> Telemetry:
     with ExitStack() as stack:
         signer = _signer(job)
         instruments = listed_instruments(job.market)
@@ -145,6 +149,7 @@ def _trade(job: TradeJob, data: DataDirectory, on_status: OnStatus) -> Telemetry
             rule=engine.rule,
             symbols=job.market.symbols,
             taker_fee_bps=taker_fee_bps,
+            begun_anew=begun_anew,
             order_latency=order_latency,
             recorder_waiting=lambda: recorder.waiting_bytes if recorder else None,
         )

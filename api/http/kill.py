@@ -50,14 +50,20 @@ class KillDesk:
         self._following: Thread | None = None
         self.progress: KillProgress | None = None
         """Of the last kill that was asked for here, until the switch is reset."""
-        self._was_killed = False
+        self._was_killed = self._is_reset = False
 
     def notice(self, engine: Json) -> None:
         """Take an engine's state: a switch that was latched and is not was reset."""
         is_killed = engine.get("killed") is not None
         is_reset = self._was_killed and not is_killed
         self._was_killed = is_killed
-        if is_reset and self.progress is not None and self.progress.is_done:
+        if is_reset:
+            self._forget()
+
+    def _forget(self) -> None:
+        """What was reset is past; one that is followed still, at its end."""
+        self._is_reset = self.progress is not None and not self.progress.is_done
+        if not self._is_reset:
             self.progress = None
 
     async def pull(
@@ -83,6 +89,7 @@ class KillDesk:
         is_followed = self._following is not None and self._following.is_alive()
         if told is None or not is_followed:
             told = self.progress = KillProgress([], time.time_ns())
+            self._is_reset = False
         told.steps.append(f"asked for by {caller.name}")
         taken = tell_engine(self._data, Request("kill", caller.name, reason))
         if not is_followed:
@@ -110,6 +117,8 @@ class KillDesk:
             told.after_ms = killed.after_ms
             told.problem = killed.alarm or "; ".join(killed.remaining)
         told.is_done = True
+        if self._is_reset:
+            self._forget()
         on_step()
 
     def _killed(self, taken: Taken, say: Callable[[str], None]) -> Killed:

@@ -49,9 +49,6 @@ class EngineLink:
         """The same, as the engine encoded it."""
         self.version = 0
         """Changes with every state."""
-        self.runs = 0
-        """How many runs have been heard of."""
-        self._run_id = ""
 
     @property
     def age_ms(self) -> int | None:
@@ -102,9 +99,6 @@ class EngineLink:
             writer.transport.abort()
 
     async def _take(self, engine: Json | None, raw: bytes) -> None:
-        if engine is not None and engine["run_id"] != self._run_id:
-            self._run_id = engine["run_id"]
-            self.runs += 1
         self.engine, self.raw, self._heard_s = engine, raw, self._clock()
         await self.touch()
 

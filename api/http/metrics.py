@@ -52,8 +52,13 @@ class _Figures(Collector):
             yield from _of_account(engine)
             yield from _of_latency(engine)
             yield from _of_counts(engine["counts"])
+            yield _counter(
+                "mft_engine_begun_anew",
+                "Times that its process crashed within, and began anew by itself.",
+                engine.get("begun_anew", 0),
+            )
             yield from _of_recording(engine)
-        if engine is not None and is_readable:
+        if engine is not None and is_readable and "entries" in engine["counts"]:
             yield from _of_journal(newest, engine)
         yield from _of_archive(self._desk, newest)
 
@@ -83,11 +88,6 @@ def _of_process(desk: Desk) -> Iterator[Family]:
         "Times its process was started again, since somebody started it.",
         standing.restarts,
     )
-    yield _counter(
-        "mft_engine_runs",
-        "Runs heard of since the API began: a process may begin anew by itself.",
-        desk.link.runs,
-    )
     is_killed = engine is not None and bool(engine["killed"])
     yield _gauge(
         "mft_killed",
@@ -97,7 +97,7 @@ def _of_process(desk: Desk) -> Iterator[Family]:
 
 
 def _of_books(engine: Json) -> Iterator[Family]:
-    books, entries = engine["books"], engine["counts"]["book_states"]
+    books, entries = engine["books"], engine["counts"]["book_states"]  # by symbol
     state = GaugeMetricFamily(
         "mft_book_state",
         "1 for the state that a book is in.",
@@ -132,7 +132,7 @@ def _of_books(engine: Json) -> Iterator[Family]:
     messages = CounterMetricFamily(
         "mft_messages", "Of the market, by stream kind.", labels=("kind",)
     )
-    for kind, number in engine["messages"].items():
+    for kind, number in engine.get("messages", {}).items():
         messages.add_metric((kind,), number)
     yield messages
 
@@ -171,6 +171,8 @@ def _of_latency(engine: Json) -> Iterator[Family]:
         labels=("stage",),
     )
     for stage, told in engine["histograms"].items():
+        if len(told["below"]) != len(HISTOGRAM_BOUNDS_NS):
+            continue  # an engine of an earlier version, which this API has found
         bounds = [str(bound / _NS) for bound in HISTOGRAM_BOUNDS_NS]
         buckets = [*zip(bounds, told["below"], strict=True), ("+Inf", told["count"])]
         family.add_metric((stage,), buckets, told["total_ns"] / _NS)

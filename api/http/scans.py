@@ -100,6 +100,8 @@ class Scans:
                 self._child_id = scan_id
                 self._write(scan_id, _Order(asked, now_ns, self._child.pid))
             except OSError as error:
+                if self._child is not None and self._child_id == scan_id:
+                    self._child.terminate()  # nobody could end it later
                 msg = f"{self._directory}: no scan can be started: {error.strerror}"
                 raise StoreError(msg) from error
         return self._told(scan_id, _Order(asked, now_ns))

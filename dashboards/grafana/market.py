@@ -14,16 +14,32 @@ from dashboards.grafana.panels import (
 )
 
 _STATES = f"""
+WITH lives AS
+(
+    -- a run that was cut off was over with its last entry, once another had begun
+    SELECT run_id, started_at, multiIf(
+        ended_at IS NOT NULL, ended_at,
+        run_id = (SELECT argMax(run_id, started_at) FROM runs WHERE mode != 'scan'),
+        NULL,
+        last) AS over_at
+    FROM runs
+    INNER JOIN
+    (
+        SELECT run_id, max(received_at) AS last FROM journal GROUP BY run_id
+    ) AS entries USING (run_id)
+    WHERE mode != 'scan'
+)
 SELECT * FROM
 (
     -- what a run that went on at the beginning had told before it
     SELECT toDateTime64($__fromTime, 9, 'UTC') AS time, symbol,
-        argMax(after, sequence) AS state
+        argMax(after, (received_at, sequence)) AS state
     FROM book_states
     WHERE received_at < $__fromTime AND {OF_SYMBOLS} AND run_id IN
     (
-        SELECT argMax(run_id, started_at) FROM runs WHERE started_at < $__fromTime
-        HAVING argMax(ifNull(ended_at, now64(9)), started_at) > $__fromTime
+        SELECT run_id FROM lives
+        WHERE started_at < $__fromTime
+            AND (over_at IS NULL OR over_at > $__fromTime)
     )
     GROUP BY symbol
     UNION ALL
@@ -31,10 +47,10 @@ SELECT * FROM
     FROM book_states
     WHERE $__timeFilter(received_at) AND {OF_SYMBOLS}
     UNION ALL
-    SELECT ended_at AS time, symbol, 'ENDED' AS state
+    SELECT assumeNotNull(over_at) AS time, symbol, 'ENDED' AS state
     FROM (SELECT DISTINCT run_id, symbol FROM book_states WHERE {OF_SYMBOLS}) AS told
-    INNER JOIN runs USING (run_id)
-    WHERE $__timeFilter(ended_at)
+    INNER JOIN lives USING (run_id)
+    WHERE over_at IS NOT NULL AND $__timeFilter(over_at)
 )
 ORDER BY time
 """

@@ -38,8 +38,10 @@ def board() -> Board:
         ),
         metric_stat(
             "Restarts",
-            "Runs that began in the last day, after the first that was seen.",
-            "increase(mft_engine_runs_total[1d])",
+            "Times in the last day that its process was started again, or began anew "
+            "within.",
+            "sum(increase(mft_engine_restarts_total[1d])) + "
+            "(sum(increase(mft_engine_begun_anew_total[1d])) or vector(0))",
             [(None, GOOD), (1, WARN), (3, BAD)],
         ),
         metric_stat(

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 
 from connectors.clickhouse import READER, ClickHouse, QueryServer, reader_token
@@ -11,15 +12,46 @@ from connectors.journal import Journal
 from dashboards.grafana.__main__ import GENERATED, texts
 from flows.archive import archive
 from flows.domain.evidence import wilson_band_95
+from flows.domain.run import JournalEntry, Journalled, RunStarted
+from flows.domain.symbol_book import BookState, BookStateChanged
+from flows.domain.units import NS_PER_S
 from tests.connectors.native_reader import ask_native, rows_in
 from tests.dashboards.macros import expanded, queries
-from tests.flows.archive_samples import RUN, journal_entries
+from tests.flows.archive_samples import RUN, journal_entries, run_started
 from tests.flows.replay_samples import report_of, run_mft, synthetic
 
 DASHBOARDS: dict[str, Any] = {name: json.loads(text) for name, text in texts().items()}
 SQL = dict(queries(DASHBOARDS, "rawSql"))
 FROM_S, TO_S = 1_500_000_000, 1_900_000_000
 FINE_STEP_S, STEP_S = 10, 60
+
+
+def _begun(run_id: str, mode: str, at_s: int) -> RunStarted:
+    return msgspec.structs.replace(
+        run_started(), run_id=run_id, mode=mode, received_ns=at_s * NS_PER_S
+    )
+
+
+def _synced(at_s: int) -> BookStateChanged:
+    return BookStateChanged(
+        received_ns=at_s * NS_PER_S,
+        symbol="BTCUSDT",
+        before=BookState.BRIDGING,
+        after=BookState.SYNCED,
+        update_id=None,
+    )
+
+
+CUT_S, SCAN_S = 1_510_000_000, 1_510_100_000
+CUT_OFF_THEN_SCANNED: dict[str, list[Journalled]] = {
+    "20171106T202640000-cut00000": [
+        _begun("20171106T202640000-cut00000", "paper", CUT_S),
+        _synced(CUT_S + 10),
+    ],
+    "20171108T001320000-5ca00000": [
+        _begun("20171108T001320000-5ca00000", "scan", SCAN_S)
+    ],
+}
 
 
 class Archived(NamedTuple):
@@ -69,6 +101,11 @@ def archived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archived]:
     journal.append(journal_entries(3))
     journal.close()
     archive(store, RUN, folder / "journal.sqlite")
+    for run_id, facts in CUT_OFF_THEN_SCANNED.items():
+        journal = Journal(folder / "journal.sqlite", run_id)
+        journal.append([JournalEntry(*one) for one in enumerate(facts)])
+        journal.close()
+        archive(store, run_id, folder / "journal.sqlite")
     token = reader_token(folder / "token")
     server = QueryServer(out / "clickhouse", token)
     url = server.open(0)
@@ -117,6 +154,19 @@ def test_states_of_books_begin_with_the_range_and_end_with_their_run(
         (ended_s, "ETHUSDT", "ENDED"),
     ]
     assert states(ended_s + 1) == [], "nothing runs any more"
+
+
+def test_states_of_books_of_a_run_that_was_cut_off_end_once_another_has_begun(
+    archived: Archived,
+) -> None:
+    sql = SQL["market.json: Books"]
+    rows = archived.reader.query(expanded(sql, CUT_S + 5, SCAN_S + 600, STEP_S))
+    assert [(int(at.timestamp()), state) for at, _, state in rows] == [
+        (CUT_S + 10, "SYNCED"),
+        (CUT_S + 10, "ENDED"),
+    ]
+    later = expanded(sql, CUT_S + 60, SCAN_S + 600, STEP_S)
+    assert archived.reader.query(later) == []
 
 
 def test_win_rates_stand_in_the_band_of_the_report(archived: Archived) -> None:

@@ -36,10 +36,11 @@ class Time:
         self.now += seconds
 
 
-def crashing(time: Time, lasts: list[float]) -> Callable[[], str]:
+def crashing(time: Time, lasts: list[float]) -> Callable[[int], str]:
     """A run that crashes once for each entry, after so many seconds, then ends."""
 
-    def run() -> str:
+    def run(begun_anew: int) -> str:
+        assert begun_anew == len(time.slept)
         if lasts:
             time.now += lasts.pop(0)
             raise EngineCrashed("bug")
@@ -71,7 +72,7 @@ def test_persevere_long_run_between_crashes_forgives_the_earlier_ones() -> None:
 
 
 def test_persevere_other_error_ends_it_at_once() -> None:
-    def run() -> None:
+    def run(_begun_anew: int) -> None:
         raise StoreError("the disk is full")
 
     with pytest.raises(StoreError, match="full"):

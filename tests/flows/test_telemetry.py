@@ -61,6 +61,7 @@ def test_look_at_a_fresh_account_tells_its_capital_and_free_limits() -> None:
     told = look(Scene())
     assert told == Telemetry(
         run_id="run-1",
+        begun_anew=0,
         mode="paper",
         now_ns=START_NS,
         data_age_ms=None,

@@ -28,6 +28,7 @@ from connectors.journal import Journal
 from connectors.latency import Latency
 from connectors.output import ACCESS, JOURNAL, KILL_LATCH, DataDirectory
 from flows.domain.books import Books
+from flows.domain.errors import StoreError
 from flows.domain.run import JournalEntry
 from flows.flatten import Access, leave_access
 from flows.settings import Settings
@@ -54,6 +55,7 @@ BOOK = {
 PATIENCE_S = 30
 STATE: dict[str, Any] = {
     "run_id": "run-1",
+    "begun_anew": 2,
     "books": {"BTCUSDT": BOOK},
     "messages": {"depth": 40, "trade": 3},
     "positions": [{"symbol": "BTCUSDT", "net": "-0.5"}],
@@ -254,7 +256,7 @@ def test_metrics_of_an_engine_have_its_figures(tmp_path: Path) -> None:
         'mft_book_entered_total{state="STALE",symbol="BTCUSDT"} 0.0',
         'mft_resyncs_total{symbol="BTCUSDT"} 1.0',
         'mft_messages_total{kind="trade"} 3.0',
-        "mft_engine_runs_total 1.0",
+        "mft_engine_begun_anew_total 2.0",
         "mft_engine_wanted 0.0",
         "mft_recorder_waiting_bytes 512.0",
         "mft_gross -0.25",
@@ -463,6 +465,35 @@ def test_kill_that_failed_is_told_on_beside_an_engine_that_trades() -> None:
     desk.notice({"killed": None})
     assert desk.progress is not None
     desk.close()
+
+
+def test_kill_that_is_reset_while_it_is_followed_is_forgotten_at_its_end() -> None:
+    desk = KillDesk(Path("nowhere"), Audit(Path("nowhere")))
+    told = desk.progress = KillProgress([], 1)
+    desk.notice({"killed": {"reason": "command"}})
+    desk.notice({"killed": None})
+    assert desk.progress, "it is followed still"
+    desk._finish(StoreError("the disk hangs"), told, lambda: None)
+    desk.close()
+    assert told.problem == "the disk hangs"
+    assert vars(desk)["progress"] is None
+
+
+def test_metrics_beside_an_engine_of_an_earlier_version_tell_the_rest(
+    tmp_path: Path,
+) -> None:
+    old = STATE | {"counts": STATE["counts"] | {"book_states": {"SYNCED": 2}}}
+    old["counts"].pop("entries")
+    for name in ("messages", "begun_anew"):
+        old.pop(name)
+    old["histograms"] = {"decision": {"count": 1, "total_ns": 1, "below": [1] * 16}}
+    with engine_in(tmp_path, **old), serving(tmp_path) as api:
+        wait_for_engine(api)
+        reply = api.ask("GET", "/metrics", "viewer")
+    assert reply.status_code == HTTPStatus.OK
+    assert "mft_equity 9999.5" in reply.text
+    assert "mft_latency_seconds_bucket" not in reply.text
+    assert "mft_journal_lag_entries" not in reply.text
 
 
 def test_kill_without_an_engine_leaves_the_latch(tmp_path: Path) -> None:
