@@ -43,7 +43,7 @@ check: setup ## Run what CI runs: format, lint, types, house rules, tests, cover
 	$(MAKE) test PYTEST="--cov --cov-report=json:.coverage.json --durations=12"
 	$(BIN)/python -m tests.quality.branches .coverage.json
 
-chaos: setup ## Run every scenario of faults (half an hour; CI runs a tenth)
+chaos: setup ## Run every scenario of faults (half an hour; CI runs a twentieth)
 	MFT_CHAOS=all $(BIN)/python -m pytest -n 2 tests/chaos $(CRASHES) --durations=5
 
 mutants: setup ## Change risk and kill code in every small way; tests must notice

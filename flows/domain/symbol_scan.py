@@ -67,8 +67,8 @@ class SymbolScan:
             5 * (view.bids[0][0] + view.asks[0][0]), book.price_decimals + 1
         )
         self.spread.add((ask - bid) * BPS / self.mid)
-        if total := view.bid_lots + view.ask_lots:
-            self.imbalance.add(Decimal(view.bid_lots - view.ask_lots) / total)
+        total = view.bid_lots + view.ask_lots
+        self.imbalance.add(Decimal(view.bid_lots - view.ask_lots) / total)
         bought, sold = ask, bid
         if found.market is not Market.COIN_M:  # whose quantities are no money
             self._measure_depth(book, view.bids[0][0] + view.asks[0][0])
@@ -110,10 +110,9 @@ class SymbolScan:
     ) -> RoundTrip | None:
         rules = self._terms.entry_rules
         plan = plan_entry(signal_at(view, side), instrument, rules, "")
-        notional = plan.notional if isinstance(plan, Order) else plan.value
-        if notional is not None:
-            least = notional if self.entry_notional is None else self.entry_notional
-            self.entry_notional = min(least, notional)
+        found = plan.notional if isinstance(plan, Order) else plan.value
+        least, notional = self.entry_notional, Decimal(0) if found is None else found
+        self.entry_notional = notional if least is None else min(least, notional)
         return price_round_trip(book, plan) if isinstance(plan, Order) else None
 
     def _measure_move(self, now: _Moment, second: int) -> None:

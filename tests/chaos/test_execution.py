@@ -22,7 +22,7 @@ SYMBOLS = ["BTCUSDT", "ETHUSDT"]
 RUN_S = 40
 CALM_S = 45
 """Longer than a fault may last, and than an order may be given up for lost."""
-SCENARIOS = range(500) if os.environ.get("MFT_CHAOS") == "all" else range(0, 500, 10)
+SCENARIOS = range(500) if os.environ.get("MFT_CHAOS") == "all" else range(0, 500, 20)
 TRADING_KINDS = tuple(
     kind
     for kind in Kind

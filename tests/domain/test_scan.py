@@ -169,6 +169,30 @@ def test_scanner_order_larger_than_the_book_costs_what_its_fills_cost() -> None:
     )
 
 
+def test_scanner_seconds_without_one_side_are_left_out() -> None:
+    watch = Watch()
+    watch.begin()
+    watch.pass_seconds(2)
+    watch.feed(watch.delta([], [(price, "0") for price, _ in ASKS]))
+    watch.pass_seconds(3)
+    found = watch.result()
+    assert found.seconds == 5
+    assert found.mid == 100
+    assert found.spread_bps == 2
+    assert found.fill_share == 1
+
+
+@pytest.mark.parametrize(("step", "is_cut"), [("0.00005", True), ("0.0002", False)])
+def test_scanner_depth_beyond_the_known_levels_is_told_as_cut(
+    step: str, *, is_cut: bool
+) -> None:
+    asks = [(str(Decimal("100.01") + i * Decimal(step)), "1.0") for i in range(1_000)]
+    watch = Watch()
+    watch.begin(BIDS, asks)
+    watch.pass_seconds(2)
+    assert watch.result().is_depth_cut is is_cut  # 10 bps reach to 100.1
+
+
 def test_scanner_room_beyond_the_slippage_limit_is_none() -> None:
     watch = Watch()
     watch.begin(BIDS, [("100.01", "8.0"), ("100.07", "50.0")])
