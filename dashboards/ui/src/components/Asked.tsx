@@ -18,11 +18,15 @@ export function useFailure(query: Query<unknown>): string | null {
   return last.current;
 }
 
-export function Failed(props: { why: string; onRetry: () => void }) {
+/** That a question failed, and another try; nothing while it has not. */
+export function Failure(props: { query: Query<unknown>; what: string }) {
+  const { query, what } = props;
+  const why = useFailure(query);
+  if (why === null) return null;
   return (
     <p className="problem failure">
-      {props.why}{" "}
-      <button type="button" onClick={props.onRetry}>
+      {what}: {why}{" "}
+      <button type="button" onClick={() => void query.refetch()}>
         Try again
       </button>
     </p>
@@ -40,12 +44,7 @@ export function Asked<T>(props: {
   const rows = query.data;
   return (
     <>
-      {why !== null && (
-        <Failed
-          why={rows ? `Not renewed: ${why}` : `Unknown: ${why}`}
-          onRetry={() => void query.refetch()}
-        />
-      )}
+      <Failure query={query} what={rows ? "Not renewed" : "Unknown"} />
       {!rows && why === null && <Nothing>Asking the API</Nothing>}
       {rows?.length === 0 && <Nothing>{nothing}</Nothing>}
       {rows && rows.length > 0 && children(rows)}

@@ -15,7 +15,7 @@ import { stream, useEngine } from "../api/stream";
 import type { Point } from "../api/types";
 import { type Level, killLevels } from "../lib/limits";
 import { shown } from "../lib/money";
-import { Failed, useFailure } from "./Asked";
+import { Failure } from "./Asked";
 import { LastHeard } from "./Heard";
 import { Money, Panel } from "./Parts";
 import { colours, useSeries } from "./charts";
@@ -101,7 +101,6 @@ export function EquityChart() {
       ? killLevels({ equity, day_pnl: day, drawdown, limits })
       : undefined;
   const asked = useEquity(series);
-  const failure = useFailure(asked);
   useLevels(series, levels);
   return (
     <Panel
@@ -116,12 +115,7 @@ export function EquityChart() {
       }
     >
       <div className="chart" ref={place} role="img" aria-label="Equity over the day" />
-      {failure && (
-        <Failed
-          why={`The past is not known: ${failure}`}
-          onRetry={() => void asked.refetch()}
-        />
-      )}
+      <Failure query={asked} what="The past is not known" />
       <ul className="legend" aria-label="Levels of equity that kill">
         {levels?.map(({ name, equity, left }) => (
           <li key={name} data-name={`level-${name}`} data-value={equity}>

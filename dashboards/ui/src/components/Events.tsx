@@ -16,10 +16,16 @@ const FEW: readonly string[] = [...TRADES, ...COMMANDS];
 
 const NOTHING = "Nothing has happened yet.";
 
-function Feed(props: { lines: Line[] }) {
+type Tell = (entries: readonly Entry[]) => Line[];
+
+const refusalLines: Tell = (entries) => linesOf(refusalsIn(entries));
+
+function Feed(props: { entries: Entry[]; tell: Tell }) {
+  const { entries, tell } = props;
+  const lines = useMemo(() => tell(entries), [entries, tell]);
   return (
     <ol className="feed" tabIndex={0} aria-label="Newest events first">
-      {props.lines.map((line) => (
+      {lines.map((line) => (
         <li key={line.key} className={line.tone}>
           <time>{clock(line.receivedNs)}</time> {line.text}
           {line.count > 1 && <span className="count"> ×{line.count}</span>}
@@ -46,16 +52,16 @@ function All() {
   };
   return (
     <Asked query={query} nothing={NOTHING}>
-      {(found) => <Feed lines={linesOf(found)} />}
+      {(found) => <Feed entries={found} tell={linesOf} />}
     </Asked>
   );
 }
 
-const feedOf = (kinds: readonly string[], pick = (entries: Entry[]) => entries) =>
+const feedOf = (kinds: readonly string[], tell: Tell = linesOf) =>
   function Some() {
     return (
       <Asked query={useEntries(kinds, LIMIT)} nothing={NOTHING}>
-        {(found) => <Feed lines={linesOf(pick(found))} />}
+        {(found) => <Feed entries={found} tell={tell} />}
       </Asked>
     );
   };
@@ -63,7 +69,7 @@ const feedOf = (kinds: readonly string[], pick = (entries: Entry[]) => entries) 
 const TABS: Tab[] = [
   ["All", All],
   ["Trades", feedOf(TRADES)],
-  ["Refusals", feedOf(REFUSALS, refusalsIn)],
+  ["Refusals", feedOf(REFUSALS, refusalLines)],
   ["Commands", feedOf(COMMANDS)],
   ["Books", feedOf(BOOKS)],
 ];

@@ -22,7 +22,7 @@ import { decimalsOf } from "../lib/format";
 import { type Mark, counted, marksOf } from "../lib/marks";
 import { type Drawn, HOLE_S, Window } from "../lib/points";
 import { useEntries } from "./Answers";
-import { Failed, useFailure } from "./Asked";
+import { Failure, useFailure } from "./Asked";
 import { useNow } from "./Heard";
 import { Panel } from "./Parts";
 import { colours, useSeries } from "./charts";
@@ -194,7 +194,6 @@ export function PriceChart(props: { symbol: string }) {
   const precision = usePrecision(symbol);
   const { marks, told } = useMarks(symbol);
   const asked = useBars(symbol);
-  const failure = useFailure(asked);
   const bars = asked.data;
   usePrice(series, symbol, bars);
   useMarkers(series, marks, bars);
@@ -217,12 +216,7 @@ export function PriceChart(props: { symbol: string }) {
         role="img"
         aria-label={`Middle price of ${symbol}; ${told}`}
       />
-      {failure && (
-        <Failed
-          why={`The past is not known: ${failure}`}
-          onRetry={() => void asked.refetch()}
-        />
-      )}
+      <Failure query={asked} what="The past is not known" />
       <p className="legend">● signal, ▲▼ entry, ■ exit and its reason</p>
     </Panel>
   );

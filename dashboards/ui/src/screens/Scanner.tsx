@@ -5,7 +5,7 @@ import { type FormEvent, useMemo, useState } from "react";
 
 import { get, post } from "../api/client";
 import type { Scan, Scanned, Session } from "../api/types";
-import { Asked, Failed, useFailure } from "../components/Asked";
+import { Asked, Failure } from "../components/Asked";
 import { Badge, Nothing, Panel } from "../components/Parts";
 import { moment, percent } from "../lib/format";
 import { shown } from "../lib/money";
@@ -307,7 +307,6 @@ export function Scanner(props: { session: Session }) {
     refetchInterval: 1_000,
   });
   const scan = status.data;
-  const failure = useFailure(status);
   const scans = useQuery({
     queryKey: ["scans", scan?.scan_id, scan?.is_running],
     queryFn: () => get<Scan[]>("/scanner/scans?limit=20"),
@@ -352,12 +351,7 @@ export function Scanner(props: { session: Session }) {
             </button>
           </p>
         )}
-        {failure && (
-          <Failed
-            why={`Whether a scan runs is not known: ${failure}`}
-            onRetry={() => void status.refetch()}
-          />
-        )}
+        <Failure query={status} what="Whether a scan runs is not known" />
         {(problem || scan?.problem) && (
           <p className="problem" role="alert">
             {problem || scan?.problem}
