@@ -1,7 +1,6 @@
 """Commands into the one order, and what the journal holds of them back."""
 
 from collections.abc import Sequence
-from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -14,16 +13,14 @@ from connectors.binance.source import Live, Stop
 from connectors.binance.wire import decode
 from connectors.control.protocol import Handled, Request
 from connectors.kill_latch import KillLatch
-from connectors.latency import Latency
 from flows.control import ControlDesk, WatchedJournal
-from flows.domain.books import Books
 from flows.domain.errors import StoreError
 from flows.domain.event import Command, Verb
 from flows.domain.run import CommandHandled, JournalEntry
 from flows.kill_keeper import KillKeeper
-from flows.settings import Settings
-from flows.telemetry import FactCounts, Observer, Telemetry
+from flows.telemetry import FactCounts, Telemetry
 from tests.domain.scene import START_NS, Scene
+from tests.flows.telemetry_samples import observer_of
 
 
 class Paper:
@@ -44,16 +41,7 @@ class Paper:
 
 
 def telemetry() -> Telemetry:
-    books = Books(depth=5, stale_after_ms=3_000)
-    return Observer(
-        "run-1",
-        "paper",
-        books,
-        Scene().account,
-        Latency(),
-        rule=Settings().zone_rule,
-        taker_fee_bps=Decimal(5),
-    ).look(START_NS)
+    return observer_of(Scene()).look(START_NS)
 
 
 class Desk:

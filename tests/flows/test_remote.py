@@ -2,7 +2,6 @@
 
 import socket
 from collections.abc import Callable
-from decimal import Decimal
 from pathlib import Path
 from threading import Thread
 
@@ -11,9 +10,7 @@ import pytest
 
 from connectors.control.protocol import Failed, Handled, Request
 from connectors.kill_latch import read_latch
-from connectors.latency import Latency
 from flows import remote
-from flows.domain.books import Books
 from flows.domain.errors import (
     ConfigurationError,
     EngineSilent,
@@ -22,26 +19,17 @@ from flows.domain.errors import (
 )
 from flows.domain.event import Verb
 from flows.domain.kill import KillReason
-from flows.settings import Settings
-from flows.telemetry import KillTold, Observer, Telemetry
+from flows.telemetry import KillTold, Telemetry
 from tests.connectors.control.desk import PATIENCE_S, Desk, serving
 from tests.domain.scene import START_NS, Scene
+from tests.flows.telemetry_samples import observer_of
 
 PAUSE = Request("pause", "ann", "news")
 KILL = Request("kill", "ann", "odd fills")
 
 
 def state() -> Telemetry:
-    books = Books(depth=5, stale_after_ms=3_000)
-    return Observer(
-        "run-1",
-        "paper",
-        books,
-        Scene().account,
-        Latency(),
-        rule=Settings().zone_rule,
-        taker_fee_bps=Decimal(5),
-    ).look(START_NS)
+    return observer_of(Scene()).look(START_NS)
 
 
 def test_status_and_states_of_an_engine_are_what_it_sent(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from connectors.latency import Latency
 from flows.domain.books import Books
 from flows.domain.event import (
     ClockTick,
@@ -20,7 +19,6 @@ from flows.domain.order import OrderStatus, WorkingOrder
 from flows.domain.position import Position
 from flows.domain.side import Side
 from flows.domain.units import NS_PER_DAY, NS_PER_MS, NS_PER_S
-from flows.settings import Settings
 from flows.telemetry import (
     BookTold,
     CountsTold,
@@ -28,7 +26,6 @@ from flows.telemetry import (
     KillTold,
     LatencyTold,
     LimitTold,
-    Observer,
     OrderLatencyTold,
     PnlTold,
     PositionTold,
@@ -36,21 +33,9 @@ from flows.telemetry import (
     VenueTold,
 )
 from tests.domain.scene import START_NS, Scene, entry_order
+from tests.flows.telemetry_samples import observer_of
 
 STAGES = ("decision", "placed", "sent", "acked")
-
-
-def observer_of(scene: Scene, books: Books | None = None) -> Observer:
-    books = books or Books(depth=5, stale_after_ms=3_000)
-    return Observer(
-        "run-1",
-        "paper",
-        books,
-        scene.account,
-        Latency(),
-        rule=Settings().zone_rule,
-        taker_fee_bps=Decimal(5),
-    )
 
 
 def look(scene: Scene) -> Telemetry:
@@ -322,16 +307,7 @@ def test_look_at_books_tells_state_and_age_of_each() -> None:
 def test_look_symbol_that_nothing_has_come_of_is_told_as_empty() -> None:
     scene = Scene()
     books = Books(depth=5, stale_after_ms=3_000)
-    observer = Observer(
-        "run-1",
-        "paper",
-        books,
-        scene.account,
-        Latency(),
-        rule=Settings().zone_rule,
-        symbols=("AAAUSDT", "BBBUSDT"),
-        taker_fee_bps=Decimal(5),
-    )
+    observer = observer_of(scene, books, ("AAAUSDT", "BBBUSDT"))
     levels = [("1.0", "1")], [("1.1", "1")]
     books.apply(DepthSnapshot("BBBUSDT", START_NS, 10, *levels))
     told = observer.look(START_NS).books

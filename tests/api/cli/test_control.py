@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from decimal import Decimal
 from pathlib import Path
 
 import msgspec
@@ -11,31 +10,22 @@ import pytest
 from api.cli.main import app
 from api.cli.status import status_text
 from connectors.control.protocol import Handled, Request
-from connectors.latency import Latency
 from flows.domain.books import Books
 from flows.domain.errors import CommandRefused, EngineSilent, NoEngine
 from flows.domain.event import Verb
 from flows.domain.side import Side
 from flows.domain.symbol_book import SymbolBook
-from flows.settings import Settings
-from flows.telemetry import Observer, Telemetry
+from flows.telemetry import Telemetry
 from tests.connectors.control.desk import Desk, serving
 from tests.domain.scene import Scene
 from tests.flows.replay_samples import run_mft
+from tests.flows.telemetry_samples import observer_of
 
 
 def telemetry(scene: Scene, alarm: str = "") -> Telemetry:
     books = Books(depth=5, stale_after_ms=3_000)
     books.by_symbol["AAAUSDT"] = SymbolBook("AAAUSDT", depth=5, stale_after_ms=3_000)
-    observer = Observer(
-        "run-1",
-        "paper",
-        books,
-        scene.account,
-        Latency(),
-        rule=Settings().zone_rule,
-        taker_fee_bps=Decimal(5),
-    )
+    observer = observer_of(scene, books)
     observer.counts.count(entry.fact for entry in scene.entries)
     return observer.look(scene.now_ns, alarm)
 

@@ -5,7 +5,6 @@ import json
 import os
 import threading
 import time
-from decimal import Decimal
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, NoReturn
@@ -25,14 +24,11 @@ from api.http.link import patch_between
 from connectors.binance.signing import Mode
 from connectors.binance.transport import DEMO
 from connectors.journal import Journal
-from connectors.latency import Latency
 from connectors.output import ACCESS, JOURNAL, KILL_LATCH, DataDirectory
-from flows.domain.books import Books
 from flows.domain.errors import StoreError
 from flows.domain.run import JournalEntry
 from flows.flatten import Access, leave_access
-from flows.settings import Settings
-from flows.telemetry import Observer, OrderLatencyTold
+from flows.telemetry import OrderLatencyTold
 from tests.api.http.samples import Api, engine_in, merged, serving
 from tests.domain.scene import START_NS, Scene
 from tests.flows.archive_samples import (
@@ -41,6 +37,7 @@ from tests.flows.archive_samples import (
     run_started,
 )
 from tests.flows.engine_process import wait_for
+from tests.flows.telemetry_samples import observer_of
 
 BOOK = {
     "state": "SYNCED",
@@ -91,17 +88,7 @@ STATE: dict[str, Any] = {
 
 def whole_state() -> dict[str, Any]:
     """A state with everything that an engine tells."""
-    books = Books(depth=5, stale_after_ms=3_000)
-    rule = Settings().zone_rule
-    observer = Observer(
-        "run-1",
-        "paper",
-        books,
-        Scene().account,
-        Latency(),
-        rule=rule,
-        taker_fee_bps=Decimal(5),
-    )
+    observer = observer_of(Scene())
     told: dict[str, Any] = msgspec.to_builtins(observer.look(START_NS))
     return told
 
